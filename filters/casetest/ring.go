@@ -1,0 +1,76 @@
+package casetest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/palisade-mesh/palisade/filters/host"
+	"github.com/palisade-mesh/palisade/filters/hosttest"
+	"github.com/palisade-mesh/palisade/filters/wasmtest"
+)
+
+// recordProperty is where a filter publishes its record.
+var recordProperty = map[string]string{"jwt-filter": "palisade.jwt.decision", "authz-filter": "palisade.authz"}
+
+// Native runs every case of the tables through a filter's own code, with a host that is a fake.
+func Native(t *testing.T, f host.Filter, pattern string) {
+	for _, file := range LoadAll(t, pattern) {
+		require.Equal(t, f.Name, file.Filter)
+		for _, c := range file.Cases {
+			t.Run(c.Name, func(t *testing.T) {
+				h := c.host(t)
+				handler, err := f.Configure(h)
+				require.NoError(t, err)
+				h.Calls = nil
+				action := handler.RequestHeaders(h)
+				c.Expect.Check(t, outcome(t, f.Name, h, action))
+			})
+		}
+	}
+}
+
+// Wasm runs every case of the tables through a compiled filter under wazero.
+func Wasm(t *testing.T, filter, artifact, pattern string) {
+	ctx := t.Context()
+	m, err := wasmtest.Load(ctx, artifact)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, m.Close(ctx)) }()
+	for _, file := range LoadAll(t, pattern) {
+		require.Equal(t, filter, file.Filter)
+		for _, c := range file.Cases {
+			t.Run(c.Name, func(t *testing.T) {
+				h := c.host(t)
+				vm, err := m.Start(ctx, h)
+				require.NoError(t, err, strings.Join(h.Logs, "\n"))
+				defer func() { require.NoError(t, vm.Close()) }()
+				action, err := vm.Request()
+				require.NoError(t, err)
+				c.Expect.Check(t, outcome(t, filter, h, action))
+			})
+		}
+	}
+}
+
+func (c *Case) host(t *testing.T) *hosttest.Host {
+	t.Helper()
+	return &hosttest.Host{Config: c.ConfigJSON(t), Headers: c.HeaderList(t), Properties: c.Properties(t)}
+}
+
+func outcome(t *testing.T, filter string, h *hosttest.Host, action host.Action) Outcome {
+	t.Helper()
+	o := Outcome{Passed: action == host.Continue && h.Sent == nil, Upstream: map[string]string{}, Reply: map[string]string{}}
+	require.Equal(t, o.Passed, action == host.Continue, "a reply was sent and yet the request continues")
+	for _, p := range h.Headers {
+		o.Upstream[p[0]] = p[1]
+	}
+	if h.Sent != nil {
+		o.Status, o.Body = int(h.Sent.Status), h.Sent.Body
+		for _, p := range h.Sent.Headers {
+			o.Reply[p[0]] = p[1]
+		}
+	}
+	o.Record = ParseRecord(t, h.Properties[recordProperty[filter]])
+	return o
+}

@@ -1,0 +1,67 @@
+// Package claims reads the claims of a verified token.
+package claims
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/palisade-mesh/palisade/filters/jsonstrict"
+)
+
+// Property is where jwt-filter publishes the claims of the request's tokens, as {"provider": {claims}}.
+const Property = "palisade.jwt"
+
+// Lookup finds a claim by name, or by names separated by dots for a nested one. A claim whose own name
+// has dots (a URL, say) is found first.
+func Lookup(claims gjson.Result, name string) (gjson.Result, bool) {
+	if v, ok := jsonstrict.Member(claims, name); ok {
+		return v, true
+	}
+	for i := strings.IndexByte(name, '.'); i >= 0; {
+		if inner, ok := jsonstrict.Member(claims, name[:i]); ok && inner.IsObject() {
+			if v, ok := Lookup(inner, name[i+1:]); ok {
+				return v, true
+			}
+		}
+		next := strings.IndexByte(name[i+1:], '.')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	return gjson.Result{}, false
+}
+
+// Path finds a nested claim by the names on the way to it.
+func Path(claims gjson.Result, names []string) (gjson.Result, bool) {
+	for _, name := range names {
+		v, ok := jsonstrict.Member(claims, name)
+		if !ok {
+			return gjson.Result{}, false
+		}
+		claims = v
+	}
+	return claims, true
+}
+
+// Any tells whether the claim's text matches, or that of an element if it is an array.
+func Any(claim gjson.Result, match func(text string) bool) bool {
+	if !claim.IsArray() {
+		return match(Text(claim))
+	}
+	found := false
+	claim.ForEach(func(_, v gjson.Result) bool {
+		found = match(Text(v))
+		return !found
+	})
+	return found
+}
+
+// Text is what a claim compares by: a string's value, the JSON text of anything else.
+func Text(claim gjson.Result) string {
+	if claim.Type == gjson.String {
+		return claim.Str
+	}
+	return claim.Raw
+}

@@ -1,0 +1,362 @@
+// Package config decodes a filter's JSON configuration strictly: an unknown field, a wrong type, a
+// duplicate name or a value out of range is a mistake with the path of where it stands. All mistakes of
+// a document are collected, so that its author fixes them in one go; a document with one is refused
+// whole.
+//
+// There is no reflection: a filter names the fields it knows as it reads them.
+package config
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/palisade-mesh/palisade/filters/jsonstrict"
+)
+
+// Mistakes are the faults found in one document, in the order found.
+type Mistakes []Mistake
+
+// Mistake is one fault of a configuration.
+type Mistake struct {
+	Path string // where, as "$.policies[2].rules[0]"
+	What string // what was found, and what would be right
+}
+
+func (m Mistake) Error() string { return "config: " + m.Path + ": " + m.What }
+
+func (ms Mistakes) Error() string {
+	lines := make([]string, len(ms))
+	for i, m := range ms {
+		lines[i] = m.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Document is a configuration being decoded.
+type Document struct{ mistakes Mistakes }
+
+// Parse reads raw as one JSON object. Read the returned node, then ask Document.Err.
+func Parse(raw []byte) (*Document, Node) {
+	d := &Document{}
+	root := Node{doc: d, path: "$"}
+	v, err := jsonstrict.Parse(string(raw))
+	switch {
+	case len(strings.TrimSpace(string(raw))) == 0:
+		root.Mistake("the configuration is empty; a JSON object is needed")
+	case err != nil:
+		root.Mistake("the document " + err.Error())
+	default:
+		root.value, root.present = v, true
+	}
+	return d, root
+}
+
+// Err is nil, or Mistakes.
+func (d *Document) Err() error {
+	if len(d.mistakes) == 0 {
+		return nil
+	}
+	return d.mistakes
+}
+
+// Node is one value of the document, or the place where an absent one would stand. Reading an absent
+// node gives the default and no mistake.
+type Node struct {
+	doc     *Document
+	path    string
+	value   gjson.Result
+	present bool
+}
+
+// Present tells whether the document has this value. A JSON null counts as present (and is refused by
+// whatever reads it).
+func (n Node) Present() bool { return n.present }
+
+// Path is where the node stands, as "$.policies[2]".
+func (n Node) Path() string { return n.path }
+
+// Raw is the JSON text of the value.
+func (n Node) Raw() string { return n.value.Raw }
+
+// Mistake records what is wrong with this value.
+func (n Node) Mistake(what string) {
+	n.doc.mistakes = append(n.doc.mistakes, Mistake{Path: n.path, What: what})
+}
+
+func (n Node) wrongType(want string) {
+	n.Mistake("expected " + want + ", found " + kind(n.value))
+}
+
+// Object reads an object that may have the named fields and no others.
+func (n Node) Object(fields ...string) Object {
+	o := Object{node: n}
+	if !n.present {
+		return o
+	}
+	if !n.value.IsObject() {
+		n.wrongType("an object")
+		return o
+	}
+	n.value.ForEach(func(k, v gjson.Result) bool {
+		child := n.member(k.Str, v)
+		for _, f := range fields {
+			if f == k.Str {
+				o.members = append(o.members, Member{Name: k.Str, Node: child})
+				return true
+			}
+		}
+		child.Mistake("unknown field" + suggestion(k.Str, fields))
+		return true
+	})
+	return o
+}
+
+// Members reads an object whose names are the author's own (providers, aliases), in document order.
+func (n Node) Members() []Member {
+	if !n.present {
+		return nil
+	}
+	if !n.value.IsObject() {
+		n.wrongType("an object")
+		return nil
+	}
+	var ms []Member
+	n.value.ForEach(func(k, v gjson.Result) bool {
+		ms = append(ms, Member{Name: k.Str, Node: n.member(k.Str, v)})
+		return true
+	})
+	return ms
+}
+
+// Member is a named value of an object.
+type Member struct {
+	Name string
+	Node Node
+}
+
+// Object is a decoded object with known fields.
+type Object struct {
+	node    Node
+	members []Member
+}
+
+// Get returns a field, present or not.
+func (o Object) Get(name string) Node {
+	for _, m := range o.members {
+		if m.Name == name {
+			return m.Node
+		}
+	}
+	return Node{doc: o.node.doc, path: join(o.node.path, name)}
+}
+
+// Node is the object's own node, to record a mistake about the whole.
+func (o Object) Node() Node { return o.node }
+
+// Require is Get, with a mistake if the field is absent.
+func (o Object) Require(name, example string) Node {
+	n := o.Get(name)
+	if !n.present && o.node.present {
+		n.Mistake("missing; needed, for example " + example)
+	}
+	return n
+}
+
+// List reads an array.
+func (n Node) List() []Node {
+	if !n.present {
+		return nil
+	}
+	if !n.value.IsArray() {
+		n.wrongType("a list")
+		return nil
+	}
+	var list []Node
+	n.value.ForEach(func(_, v gjson.Result) bool {
+		list = append(list, Node{doc: n.doc, path: n.path + "[" + strconv.Itoa(len(list)) + "]", value: v, present: true})
+		return true
+	})
+	return list
+}
+
+// NonEmptyList is List, with a mistake if the list is there but empty: an empty list of alternatives is
+// never what its author meant, and readers disagree on whether it means all or nothing.
+func (n Node) NonEmptyList() []Node {
+	list := n.List()
+	if n.present && n.value.IsArray() && len(list) == 0 {
+		n.Mistake("the list is empty; name at least one value, or leave the field out")
+	}
+	return list
+}
+
+// String reads a non-empty string.
+func (n Node) String(def string) string {
+	if !n.present {
+		return def
+	}
+	if n.value.Type != gjson.String {
+		n.wrongType("a string")
+		return def
+	}
+	if n.value.Str == "" {
+		n.Mistake("the string is empty")
+	}
+	return n.value.Str
+}
+
+// Strings reads a non-empty list of non-empty strings.
+func (n Node) Strings() []string {
+	var out []string
+	for _, e := range n.NonEmptyList() {
+		out = append(out, e.String(""))
+	}
+	return out
+}
+
+// OneOf reads a string out of a fixed set.
+func (n Node) OneOf(def string, allowed ...string) string {
+	s := n.String(def)
+	if !n.present || n.value.Type != gjson.String || s == "" {
+		return def
+	}
+	for _, a := range allowed {
+		if s == a {
+			return s
+		}
+	}
+	n.Mistake("found \"" + s + "\", expected one of " + strings.Join(allowed, ", "))
+	return def
+}
+
+// Bool reads true or false.
+func (n Node) Bool(def bool) bool {
+	switch {
+	case !n.present:
+		return def
+	case n.value.Type == gjson.True:
+		return true
+	case n.value.Type == gjson.False:
+		return false
+	}
+	n.wrongType("true or false")
+	return def
+}
+
+// Int reads a whole number between low and high, both included.
+func (n Node) Int(def, low, high int64) int64 {
+	if !n.present {
+		return def
+	}
+	if n.value.Type != gjson.Number {
+		n.wrongType("a whole number")
+		return def
+	}
+	i, err := strconv.ParseInt(n.value.Raw, 10, 64)
+	if err != nil || i < low || i > high {
+		n.Mistake("found " + n.value.Raw + ", expected a whole number from " +
+			strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10))
+		return def
+	}
+	return i
+}
+
+// Duration reads "1.5s" or "10m", between low and high, both included.
+func (n Node) Duration(def, low, high time.Duration) time.Duration {
+	if !n.present {
+		return def
+	}
+	if n.value.Type != gjson.String {
+		n.wrongType("a duration such as \"10s\"")
+		return def
+	}
+	d, err := time.ParseDuration(n.value.Str)
+	if err != nil {
+		n.Mistake("found \"" + n.value.Str + "\", expected a duration such as \"1.5s\" or \"10m\"")
+		return def
+	}
+	if d < low || d > high {
+		n.Mistake("found " + n.value.Str + ", expected a duration from " + low.String() + " to " + high.String())
+		return def
+	}
+	return d
+}
+
+// Unsupported records a mistake if the value is there: the field is known, but this version cannot do
+// what it asks for, and must not pretend to.
+func (n Node) Unsupported() {
+	if n.present {
+		n.Mistake("not supported by this version of the filter")
+	}
+}
+
+func (n Node) member(name string, v gjson.Result) Node {
+	return Node{doc: n.doc, path: join(n.path, name), value: v, present: true}
+}
+
+// join appends a member to a path: .name, or ["odd name"] where a dot would mislead.
+func join(path, name string) string {
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if c != '_' && c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return path + "[" + strconv.Quote(name) + "]"
+		}
+	}
+	if name == "" {
+		return path + `[""]`
+	}
+	return path + "." + name
+}
+
+func kind(v gjson.Result) string {
+	switch {
+	case v.Type == gjson.Null:
+		return "null"
+	case v.Type == gjson.True || v.Type == gjson.False:
+		return v.Raw
+	case v.Type == gjson.Number:
+		return "the number " + v.Raw
+	case v.Type == gjson.String:
+		return "the string \"" + v.Str + "\""
+	case v.IsArray():
+		return "a list"
+	}
+	return "an object"
+}
+
+// suggestion names the known field that the author probably meant, or all of them.
+func suggestion(name string, fields []string) string {
+	best, bestDistance := "", 3 // more than two edits apart is another word
+	for _, f := range fields {
+		if d := distance(strings.ToLower(name), strings.ToLower(f)); d < bestDistance {
+			best, bestDistance = f, d
+		}
+	}
+	if best != "" {
+		return "; did you mean \"" + best + "\"?"
+	}
+	return "; known here: " + strings.Join(fields, ", ")
+}
+
+// distance is the Levenshtein distance of two short words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			substitution := diagonal
+			if a[i-1] != b[j-1] {
+				substitution++
+			}
+			diagonal = row[j]
+			row[j] = min(row[j]+1, row[j-1]+1, substitution)
+		}
+	}
+	return row[len(b)]
+}

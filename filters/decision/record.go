@@ -1,0 +1,102 @@
+// Package decision is what every filter says of a request: the decision, its record for logs and access
+// logs, and the reply to a caller who is refused.
+package decision
+
+import "strconv"
+
+// Effect is what a filter decided.
+type Effect string
+
+// The effects.
+const (
+	Allow Effect = "allow"
+	Deny  Effect = "deny"
+)
+
+// Mode is whether decisions are enforced.
+type Mode string
+
+// The modes.
+const (
+	Enforce Mode = "enforce"
+	DryRun  Mode = "dry-run"
+)
+
+// Decision is what an engine says of one request.
+type Decision struct {
+	Effect Effect
+	Status uint32 // HTTP status of the refusal, or that enforcement would have given; 200 when allowed
+	Policy string // the policy, provider or limit that decided; "" for the default
+	Rule   string // the rule in it, as "rules[0]"; "" if none
+	Reason string // the first condition that decided, in words
+}
+
+// Record is a decision with the request that it was made on. It has no secrets: no token, signature,
+// cookie or query string.
+type Record struct {
+	Filter string
+	Mode   Mode
+	Decision
+	Principal        string // "example.org/ns/shop/sa/backend"
+	RequestPrincipal string // issuer + "/" + subject
+	RemoteIP         string
+	Method           string
+	Host             string
+	Path             string // normal form, without query
+	RequestID        string
+}
+
+// AppendJSON appends the record as one line of JSON.
+func (r *Record) AppendJSON(b []byte) []byte {
+	b = append(b, `{"filter":`...)
+	b = AppendString(b, r.Filter)
+	b = appendMember(b, "mode", string(r.Mode))
+	b = appendMember(b, "effect", string(r.Effect))
+	b = appendMember(b, "policy", r.Policy)
+	b = appendMember(b, "rule", r.Rule)
+	b = appendMember(b, "reason", r.Reason)
+	b = append(b, `,"status":`...)
+	b = strconv.AppendUint(b, uint64(r.Status), 10)
+	b = appendMember(b, "principal", r.Principal)
+	b = appendMember(b, "requestPrincipal", r.RequestPrincipal)
+	b = appendMember(b, "remoteIP", r.RemoteIP)
+	b = appendMember(b, "method", r.Method)
+	b = appendMember(b, "host", r.Host)
+	b = appendMember(b, "path", r.Path)
+	b = appendMember(b, "requestId", r.RequestID)
+	return append(b, '}')
+}
+
+func appendMember(b []byte, name, value string) []byte {
+	b = append(b, ',', '"')
+	b = append(b, name...)
+	b = append(b, '"', ':')
+	return AppendString(b, value)
+}
+
+// AppendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD, and control
+// characters are escaped, so that a request cannot forge a log line.
+func AppendString(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for i, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r < 0x20 || r == 0x7f:
+			b = append(b, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
+		case r < 0x80:
+			b = append(b, byte(r))
+		case r == 0xfffd || r == 0x2028 || r == 0x2029: // the line separators end lines in some viewers
+			b = append(b, `\u`...)
+			b = append(b, hex[r>>12], hex[r>>8&15], hex[r>>4&15], hex[r&15])
+		default:
+			end := i + 2
+			for end < len(s) && s[end]&0xc0 == 0x80 {
+				end++
+			}
+			b = append(b, s[i:end]...)
+		}
+	}
+	return append(b, '"')
+}

@@ -1,0 +1,105 @@
+// Package host is the proxy as a filter sees it. Host is implemented by package sdk in a Wasm module and
+// by package hosttest in tests; a Filter is written against it and never sees the ABI.
+package host
+
+import (
+	"errors"
+	"time"
+)
+
+// Host is the proxy. Any call may fail; a failure never widens access.
+type Host interface {
+	// Configuration is the plugin's configuration, as text.
+	Configuration() ([]byte, error)
+
+	// RequestHeaders are all request headers in order, with pseudo-headers, names in lower case.
+	RequestHeaders() ([][2]string, error)
+	// SetRequestHeader replaces all values of a header by one.
+	SetRequestHeader(name, value string) error
+	// AddRequestHeader adds a value, beside those that are there.
+	AddRequestHeader(name, value string) error
+	// RemoveRequestHeader removes all values of a header. Removing an absent one is no error.
+	RemoveRequestHeader(name string) error
+
+	// Property reads an attribute; found is false if there is no such value.
+	Property(path []string) (value []byte, found bool, err error)
+	// SetProperty stores a value in the stream's filter state, where later filters read it as the
+	// property of that name and access logs as wasm.<name>.
+	SetProperty(name string, value []byte) error
+
+	// SharedData reads a value shared by all workers. cas is for SetSharedData.
+	SharedData(key string) (value []byte, cas uint32, found bool, err error)
+	// SetSharedData stores a value if nobody else has since cas was read; 0 overwrites whatever is there,
+	// and ErrCAS says that somebody has.
+	SetSharedData(key string, value []byte, cas uint32) error
+
+	// Call calls a function of the host beyond the ABI: verify_signature, expr_create, expr_evaluate.
+	Call(function string, argument []byte) ([]byte, error)
+
+	// DefineMetric gives the id of a metric, the same for the same name.
+	DefineMetric(kind MetricKind, name string) (id uint32, err error)
+	// AddMetric adds to a counter or gauge.
+	AddMetric(id uint32, delta int64) error
+	// RecordMetric sets a gauge or adds a histogram's sample.
+	RecordMetric(id uint32, value uint64) error
+
+	// Reply ends the request. grpcStatus is for callers that speak gRPC, -1 for none.
+	Reply(status uint32, headers [][2]string, body []byte, grpcStatus int32) error
+	// Log writes a line to the proxy's log. Never with a secret.
+	Log(level Level, message string)
+	// Now is the wall clock.
+	Now() time.Time
+}
+
+// Errors that a Host gives where the ABI has a status of its own.
+var (
+	ErrCAS           = errors.New("host: somebody else changed the shared value")
+	ErrUnimplemented = errors.New("host: no such function")
+	ErrFailed        = errors.New("host: the call failed")
+)
+
+// MetricKind is a kind of metric, with the ABI's numbers.
+type MetricKind uint32
+
+// The kinds.
+const (
+	Counter MetricKind = iota
+	Gauge
+	Histogram
+)
+
+// Level is a log level, with the ABI's numbers.
+type Level uint32
+
+// The levels.
+const (
+	Trace Level = iota
+	Debug
+	Info
+	Warn
+	Error
+	Critical
+)
+
+// Filter is a filter's entry points: a name, and what makes a handler of a configuration.
+type Filter struct {
+	Name string // "authz-filter"
+	// Configure runs once on the main thread and once on every worker, so it must be idempotent. With an
+	// error the plugin does not start, and Envoy fails closed; each line of its text goes to the log.
+	Configure func(h Host) (Handler, error)
+}
+
+// Handler handles the requests of one worker, one at a time.
+type Handler interface {
+	// RequestHeaders decides. If it sends no reply the request continues when it returns Continue.
+	RequestHeaders(h Host) Action
+}
+
+// Action is whether the proxy goes on with a request.
+type Action bool
+
+// The actions.
+const (
+	Continue Action = true
+	Stop     Action = false // a reply was sent, or could not be: either way nothing passes
+)

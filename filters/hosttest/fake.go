@@ -1,0 +1,232 @@
+// Package hosttest is a proxy for tests: a host.Host with a stream in it that can be made to fail at any
+// call.
+package hosttest
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/palisade-mesh/palisade/filters/host"
+)
+
+// ErrFault is what an injected fault returns.
+var ErrFault = errors.New("hosttest: injected fault")
+
+// Host is a host with one request in it. The zero value has an empty request.
+type Host struct {
+	Config     []byte
+	Headers    [][2]string
+	Properties map[string]string // by path, joined with dots: "connection.uri_san_peer_certificate"
+	Functions  map[string]func(argument []byte) ([]byte, error)
+	Clock      func() time.Time // nil: time.Now
+
+	Sent    *Reply
+	Logs    []string
+	Metrics map[string]int64
+	Shared  map[string]string
+
+	// Calls are the names of the calls made so far, without Log and Now.
+	Calls []string
+	// Fault makes a call fail: it is asked before each, with the number of the call from 0 and its name.
+	Fault func(n int, call string) bool
+
+	metricNames []string
+	cas         map[string]uint32
+}
+
+// Reply is what a filter answered.
+type Reply struct {
+	Status  uint32
+	Headers [][2]string
+	Body    string
+	GRPC    int32
+}
+
+// Header is the reply's first header of a name, "" if there is none.
+func (r *Reply) Header(name string) string {
+	for _, h := range r.Headers {
+		if strings.EqualFold(h[0], name) {
+			return h[1]
+		}
+	}
+	return ""
+}
+
+var _ host.Host = (*Host)(nil)
+
+func (h *Host) call(name string) error {
+	n := len(h.Calls)
+	h.Calls = append(h.Calls, name)
+	if h.Fault != nil && h.Fault(n, name) {
+		return ErrFault
+	}
+	return nil
+}
+
+// Configuration implements host.Host.
+func (h *Host) Configuration() ([]byte, error) { return h.Config, h.call("Configuration") }
+
+// RequestHeaders implements host.Host.
+func (h *Host) RequestHeaders() ([][2]string, error) {
+	if err := h.call("RequestHeaders"); err != nil {
+		return nil, err
+	}
+	return slices.Clone(h.Headers), nil
+}
+
+// SetRequestHeader implements host.Host.
+func (h *Host) SetRequestHeader(name, value string) error {
+	if err := h.call("SetRequestHeader"); err != nil {
+		return err
+	}
+	h.remove(name)
+	h.Headers = append(h.Headers, [2]string{name, value})
+	return nil
+}
+
+// AddRequestHeader implements host.Host.
+func (h *Host) AddRequestHeader(name, value string) error {
+	if err := h.call("AddRequestHeader"); err != nil {
+		return err
+	}
+	h.Headers = append(h.Headers, [2]string{name, value})
+	return nil
+}
+
+// RemoveRequestHeader implements host.Host.
+func (h *Host) RemoveRequestHeader(name string) error {
+	if err := h.call("RemoveRequestHeader"); err != nil {
+		return err
+	}
+	h.remove(name)
+	return nil
+}
+
+func (h *Host) remove(name string) {
+	h.Headers = slices.DeleteFunc(h.Headers, func(p [2]string) bool { return strings.EqualFold(p[0], name) })
+}
+
+// Property implements host.Host.
+func (h *Host) Property(path []string) ([]byte, bool, error) {
+	if err := h.call("Property"); err != nil {
+		return nil, false, err
+	}
+	v, ok := h.Properties[strings.Join(path, ".")]
+	return []byte(v), ok, nil
+}
+
+// SetProperty implements host.Host.
+func (h *Host) SetProperty(name string, value []byte) error {
+	if err := h.call("SetProperty"); err != nil {
+		return err
+	}
+	if h.Properties == nil {
+		h.Properties = map[string]string{}
+	}
+	h.Properties[name] = string(value)
+	return nil
+}
+
+// SharedData implements host.Host.
+func (h *Host) SharedData(key string) ([]byte, uint32, bool, error) {
+	if err := h.call("SharedData"); err != nil {
+		return nil, 0, false, err
+	}
+	v, ok := h.Shared[key]
+	return []byte(v), h.cas[key], ok, nil
+}
+
+// SetSharedData implements host.Host. Like Envoy, it creates a missing key whatever cas is given.
+func (h *Host) SetSharedData(key string, value []byte, cas uint32) error {
+	if err := h.call("SetSharedData"); err != nil {
+		return err
+	}
+	if _, ok := h.Shared[key]; ok && cas != 0 && cas != h.cas[key] {
+		return host.ErrCAS
+	}
+	if h.Shared == nil {
+		h.Shared, h.cas = map[string]string{}, map[string]uint32{}
+	}
+	h.Shared[key] = string(value)
+	h.cas[key]++
+	return nil
+}
+
+// Call implements host.Host.
+func (h *Host) Call(function string, argument []byte) ([]byte, error) {
+	if err := h.call("Call " + function); err != nil {
+		return nil, err
+	}
+	f := h.Functions[function]
+	if f == nil {
+		return nil, host.ErrUnimplemented
+	}
+	return f(argument)
+}
+
+// DefineMetric implements host.Host.
+func (h *Host) DefineMetric(_ host.MetricKind, name string) (uint32, error) {
+	if err := h.call("DefineMetric"); err != nil {
+		return 0, err
+	}
+	if i := slices.Index(h.metricNames, name); i >= 0 {
+		return uint32(i), nil
+	}
+	h.metricNames = append(h.metricNames, name)
+	return uint32(len(h.metricNames) - 1), nil
+}
+
+// AddMetric implements host.Host.
+func (h *Host) AddMetric(id uint32, delta int64) error {
+	if err := h.call("AddMetric"); err != nil {
+		return err
+	}
+	if h.Metrics == nil {
+		h.Metrics = map[string]int64{}
+	}
+	h.Metrics[h.metricNames[id]] += delta
+	return nil
+}
+
+// RecordMetric implements host.Host.
+func (h *Host) RecordMetric(id uint32, value uint64) error {
+	if err := h.call("RecordMetric"); err != nil {
+		return err
+	}
+	if h.Metrics == nil {
+		h.Metrics = map[string]int64{}
+	}
+	h.Metrics[h.metricNames[id]] = int64(value)
+	return nil
+}
+
+// Reply implements host.Host.
+func (h *Host) Reply(status uint32, headers [][2]string, body []byte, grpcStatus int32) error {
+	if err := h.call("Reply"); err != nil {
+		return err
+	}
+	h.Sent = &Reply{Status: status, Headers: headers, Body: string(body), GRPC: grpcStatus}
+	return nil
+}
+
+// Log implements host.Host.
+func (h *Host) Log(_ host.Level, message string) { h.Logs = append(h.Logs, message) }
+
+// Now implements host.Host.
+func (h *Host) Now() time.Time {
+	if h.Clock != nil {
+		return h.Clock()
+	}
+	return time.Now()
+}
+
+// NextRequest puts another request in, keeping what belongs to the worker. properties are by path.
+func (h *Host) NextRequest(headers [][2]string, properties map[string]string) {
+	h.Headers, h.Properties = headers, map[string]string{}
+	for k, v := range properties {
+		h.Properties[k] = v
+	}
+	h.Sent, h.Calls, h.Logs = nil, nil, nil
+}

@@ -1,0 +1,182 @@
+// Package jsonstrict accepts a JSON document only if every reader would read it the same way: valid
+// UTF-8, no duplicate member names, no lone surrogates, bounded depth (RFC 8259 section 4 leaves
+// duplicates to the reader, which is how two parsers come to see two different tokens).
+//
+// Values are gjson results, so nothing is decoded that nobody asks for.
+package jsonstrict
+
+import (
+	"errors"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+)
+
+// MaxDepth bounds nesting. The parser recurses, and a Wasm stack is 64 kB: without the bound, a token
+// of brackets would trap the module.
+const MaxDepth = 32
+
+// Errors of Parse, in the order they are looked for.
+var (
+	ErrUTF8      = errors.New("is not valid UTF-8")
+	ErrDepth     = errors.New("is nested deeper than 32 levels")
+	ErrSyntax    = errors.New("is not valid JSON")
+	ErrSurrogate = errors.New("has an escape that is half of a surrogate pair")
+)
+
+// DuplicateError is a member name that occurs twice in one object.
+type DuplicateError struct{ Name string }
+
+func (e *DuplicateError) Error() string { return "has the member \"" + e.Name + "\" twice" }
+
+// Parse checks doc as a whole. The result refers to doc's memory: doc must not change afterwards.
+func Parse(doc string) (gjson.Result, error) {
+	if !utf8.ValidString(doc) {
+		return gjson.Result{}, ErrUTF8
+	}
+	// Before gjson.Valid, because that recurses.
+	if err := scan(doc); err != nil {
+		return gjson.Result{}, err
+	}
+	if !gjson.Valid(doc) {
+		return gjson.Result{}, ErrSyntax
+	}
+	v := gjson.Parse(doc)
+	if err := unique(v); err != nil {
+		return gjson.Result{}, err
+	}
+	return v, nil
+}
+
+// Member returns the value of an object's member by its exact name (gjson's own paths give meaning to
+// '.', '*' and '#').
+func Member(object gjson.Result, name string) (gjson.Result, bool) {
+	var found gjson.Result
+	ok := false
+	if !object.IsObject() {
+		return found, false
+	}
+	object.ForEach(func(k, v gjson.Result) bool {
+		if k.Str == name {
+			found, ok = v, true
+			return false
+		}
+		return true
+	})
+	return found, ok
+}
+
+func scan(doc string) error {
+	depth, inString := 0, false
+	for i := 0; i < len(doc); i++ {
+		switch c := doc[i]; {
+		case inString && c == '\\':
+			n, err := escape(doc[i:])
+			if err != nil {
+				return err
+			}
+			i += n - 1
+		case c == '"':
+			inString = !inString
+		case inString:
+		case c == '{' || c == '[':
+			if depth++; depth > MaxDepth {
+				return ErrDepth
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return nil
+}
+
+// escape returns how many bytes the escape sequence (or surrogate pair) at the start of s takes.
+func escape(s string) (int, error) {
+	if len(s) < 2 {
+		return 0, ErrSyntax
+	}
+	if s[1] != 'u' {
+		return 2, nil
+	}
+	u, ok := hex4(s)
+	switch {
+	case !ok:
+		return 0, ErrSyntax
+	case u >= 0xdc00 && u <= 0xdfff:
+		return 0, ErrSurrogate
+	case u >= 0xd800 && u <= 0xdbff:
+		low, ok := hex4(s[6:])
+		if !ok || low < 0xdc00 || low > 0xdfff {
+			return 0, ErrSurrogate
+		}
+		return 12, nil
+	}
+	return 6, nil
+}
+
+// hex4 reads the value of a leading \uXXXX.
+func hex4(s string) (uint32, bool) {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return 0, false
+	}
+	var u uint32
+	for i := 2; i < 6; i++ {
+		c := s[i]
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		u = u<<4 | uint32(c)
+	}
+	return u, true
+}
+
+// smallObject is up to how many members names are compared pairwise, without a map.
+const smallObject = 16
+
+func unique(v gjson.Result) error {
+	if !v.IsObject() && !v.IsArray() {
+		return nil
+	}
+	var err error
+	var few [smallObject]string
+	var many map[string]struct{}
+	n := 0
+	object := v.IsObject()
+	v.ForEach(func(k, child gjson.Result) bool {
+		if object {
+			name := k.Str // unescaped: "\u0061" and "a" are the same name
+			for i := 0; many == nil && i < n; i++ {
+				if few[i] == name {
+					err = &DuplicateError{Name: name}
+					return false
+				}
+			}
+			if many == nil && n < smallObject {
+				few[n] = name
+				n++
+			} else {
+				if many == nil {
+					many = make(map[string]struct{}, 2*smallObject)
+					for _, s := range few {
+						many[s] = struct{}{}
+					}
+				}
+				if _, dup := many[name]; dup {
+					err = &DuplicateError{Name: name}
+					return false
+				}
+				many[name] = struct{}{}
+			}
+		}
+		err = unique(child)
+		return err == nil
+	})
+	return err
+}

@@ -1,0 +1,111 @@
+// Package report makes decisions known: as filter state for access logs and later filters, as log lines,
+// as metrics, and as the reply to a refused caller.
+package report
+
+import (
+	"github.com/palisade-mesh/palisade/filters/decision"
+	"github.com/palisade-mesh/palisade/filters/host"
+)
+
+// LogPrefix precedes the JSON of a record in the proxy's log.
+const LogPrefix = "palisade-decision "
+
+// Reporter reports the decisions of one filter on one worker. It is not safe for concurrent use.
+type Reporter struct {
+	Filter   string // "authz", as in records, metrics and the property palisade.<filter>
+	Property string // where the record is published
+	Mode     decision.Mode
+	Audit    decision.Audit
+	Response decision.Response
+
+	decisions map[counterKey]uint32
+	counters  host.Counters
+	buf       []byte
+}
+
+type counterKey struct {
+	policy string
+	effect decision.Effect
+	mode   decision.Mode
+}
+
+// maxDecisionCounters bounds the metrics by policy; Envoy never deletes one. Past it, decisions are counted
+// under the policy "other".
+const maxDecisionCounters = 4096
+
+// Decision publishes a record, logs it if it is to be audited, and counts it. A host that cannot store or
+// count is not a reason to decide otherwise, but it is counted as an error.
+func (p *Reporter) Decision(h host.Host, r *decision.Record) {
+	r.Filter, r.Mode = p.Filter, p.Mode
+	p.buf = r.AppendJSON(p.buf[:0])
+	if h.SetProperty(p.Property, p.buf) != nil {
+		p.Error(h, "record")
+	}
+	if p.Audit.Logs(r.Effect) {
+		h.Log(host.Info, LogPrefix+string(p.buf))
+	}
+	p.count(h, counterKey{r.Policy, r.Effect, p.Mode})
+}
+
+// Note logs and counts what a policy saw that did not decide: one in dry-run, or one that only audits.
+// Whoever wrote such a policy asked to hear of it, so it is logged unless logging is off.
+func (p *Reporter) Note(h host.Host, r *decision.Record, mode decision.Mode) {
+	r.Filter, r.Mode = p.Filter, mode
+	if p.Audit != decision.AuditOff {
+		p.buf = r.AppendJSON(p.buf[:0])
+		h.Log(host.Info, LogPrefix+string(p.buf))
+	}
+	p.count(h, counterKey{r.Policy, r.Effect, mode})
+}
+
+// Error counts a failure that is not the request's.
+func (p *Reporter) Error(h host.Host, kind string) {
+	p.counters.Add(h, "palisade.errors.filter."+p.Filter+".kind."+kind)
+}
+
+// Count counts an event under a metric's full name.
+func (p *Reporter) Count(h host.Host, name string) { p.counters.Add(h, name) }
+
+// Refuse answers a denied request. Whether or not the host takes the reply, the request does not go on.
+func (p *Reporter) Refuse(h host.Host, d decision.Decision, detail string, grpc bool, headers ...[2]string) host.Action {
+	reply := p.Response.Reply(d, detail, headers...)
+	status := int32(-1)
+	if grpc {
+		status = reply.GRPC
+	}
+	if h.Reply(reply.Status, reply.Headers, reply.Body, status) != nil {
+		p.Error(h, "reply")
+	}
+	return host.Stop
+}
+
+// Undecidable answers a request about which nothing is known, because the host did not give its headers.
+func (p *Reporter) Undecidable(h host.Host, err error) host.Action {
+	r := decision.Record{Decision: decision.Decision{
+		Effect: decision.Deny, Status: 503, Reason: "the request could not be read: " + err.Error(),
+	}}
+	p.Decision(h, &r)
+	p.Error(h, "request")
+	return p.Refuse(h, r.Decision, "the request could not be checked", false)
+}
+
+func (p *Reporter) count(h host.Host, key counterKey) {
+	id, ok := p.decisions[key]
+	if !ok {
+		if p.decisions == nil {
+			p.decisions = make(map[counterKey]uint32)
+		}
+		policy := host.Label(key.policy)
+		if len(p.decisions) >= maxDecisionCounters {
+			policy = "other"
+		}
+		var err error
+		id, err = h.DefineMetric(host.Counter, "palisade.decisions.filter."+p.Filter+
+			".effect."+string(key.effect)+".policy."+policy+".mode."+string(key.mode))
+		if err != nil {
+			return
+		}
+		p.decisions[key] = id
+	}
+	_ = h.AddMetric(id, 1)
+}

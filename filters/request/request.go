@@ -1,0 +1,169 @@
+// Package request is what policy sees of a request. It is lazy: what no rule asks for is not fetched
+// from the host. Decisions are made on the whole header list, never on the first of repeated headers.
+package request
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/palisade-mesh/palisade/filters/match"
+	"github.com/palisade-mesh/palisade/filters/spiffe"
+)
+
+// Source gives a request's raw parts. The host adapter, the tests' fake and the command line each have one.
+type Source interface {
+	// RequestHeaders are all headers in order, with the pseudo-headers, names in lower case.
+	RequestHeaders() ([][2]string, error)
+	// Property is an attribute such as {"connection", "mtls"}; found is false if the host has no such value.
+	Property(path []string) (value []byte, found bool, err error)
+}
+
+// The host's attributes that filters read.
+var (
+	PropertyPeerURISAN      = []string{"connection", "uri_san_peer_certificate"}
+	PropertyPeerDigest      = []string{"connection", "sha256_peer_certificate_digest"}
+	PropertyMTLS            = []string{"connection", "mtls"}
+	PropertySourceAddress   = []string{"source", "address"}
+	PropertyDestinationPort = []string{"destination", "port"}
+	PropertySNI             = []string{"connection", "requested_server_name"}
+)
+
+// ErrRepeated is a pseudo-header or host that occurs twice: two readers would act on different ones.
+var ErrRepeated = errors.New("request: a pseudo-header is repeated")
+
+// Request is one request. It is not safe for concurrent use.
+type Request struct {
+	source  Source
+	headers [][2]string
+
+	method, target, host string
+	requestID            string
+	grpc                 bool
+
+	peer       spiffe.ID
+	peerLoaded bool
+}
+
+// Load reads the headers. An error means that nothing can be decided about the request.
+func Load(source Source) (*Request, error) {
+	headers, err := source.RequestHeaders()
+	if err != nil {
+		return nil, err
+	}
+	r := &Request{source: source, headers: headers}
+	var methods, paths, hosts int
+	for i := range headers {
+		switch h := &headers[i]; h[0] {
+		case ":method":
+			r.method = h[1]
+			methods++
+		case ":path":
+			r.target = h[1]
+			paths++
+		case ":authority":
+			r.host = h[1]
+			hosts++
+		case "content-type":
+			r.grpc = r.grpc || isGRPC(h[1])
+		case "x-request-id":
+			r.requestID = h[1]
+		}
+	}
+	if methods > 1 || paths > 1 || hosts > 1 {
+		return nil, ErrRepeated
+	}
+	r.host = match.NormalHost(r.host)
+	return r, nil
+}
+
+// Headers are all headers in order.
+func (r *Request) Headers() [][2]string { return r.headers }
+
+// Method is case-sensitive (RFC 9110 section 9.1).
+func (r *Request) Method() string { return r.method }
+
+// Target is the path with its query, as received.
+func (r *Request) Target() string { return r.target }
+
+// RawPath is the path without query and fragment, as received.
+func (r *Request) RawPath() string { return match.CutQuery(r.target) }
+
+// Host is the authority in lower case without a trailing dot, with its port if it has one.
+func (r *Request) Host() string { return r.host }
+
+// ID is the x-request-id, "" if there is none.
+func (r *Request) ID() string { return r.requestID }
+
+// IsGRPC tells whether the caller speaks gRPC.
+func (r *Request) IsGRPC() bool { return r.grpc }
+
+// IsCORSPreflight tells whether this is a preflight (Fetch standard, section 3.2.2), which a browser
+// sends without credentials.
+func (r *Request) IsCORSPreflight() bool {
+	if r.method != "OPTIONS" {
+		return false
+	}
+	origin, requested := false, false
+	for i := range r.headers {
+		switch r.headers[i][0] {
+		case "origin":
+			origin = true
+		case "access-control-request-method":
+			requested = true
+		}
+	}
+	return origin && requested
+}
+
+// Header calls yield for each value of a header, in order. The name is in lower case.
+func (r *Request) Header(name string, yield func(value string) bool) {
+	for i := range r.headers {
+		if r.headers[i][0] == name && !yield(r.headers[i][1]) {
+			return
+		}
+	}
+}
+
+// Property reads an attribute of the host as text; found is false if there is no such value.
+func (r *Request) Property(path []string) (value string, found bool, err error) {
+	v, found, err := r.source.Property(path)
+	return string(v), found, err
+}
+
+// Peer is the workload that the mTLS peer certificate names, or the zero ID if there is no certificate or
+// it does not carry a valid SPIFFE ID. An error means that the host did not say.
+func (r *Request) Peer() (spiffe.ID, error) {
+	if r.peerLoaded {
+		return r.peer, nil
+	}
+	uri, found, err := r.Property(PropertyPeerURISAN)
+	if err != nil {
+		return spiffe.ID{}, err
+	}
+	r.peerLoaded = true
+	if found {
+		if id, err := spiffe.Parse(uri); err == nil {
+			r.peer = id
+		}
+	}
+	return r.peer, nil
+}
+
+// RemoteIP is the downstream address without its port, "" if the host does not say.
+func (r *Request) RemoteIP() string {
+	address, found, err := r.Property(PropertySourceAddress)
+	if err != nil || !found {
+		return ""
+	}
+	if i := strings.LastIndexByte(address, ':'); i >= 0 && !strings.HasSuffix(address, "]") {
+		if strings.IndexByte(address, ':') == i || strings.HasPrefix(address, "[") {
+			address = address[:i]
+		}
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
+}
+
+func isGRPC(contentType string) bool {
+	rest, ok := strings.CutPrefix(contentType, "application/grpc")
+	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
+}

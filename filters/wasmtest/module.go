@@ -1,0 +1,220 @@
+// Package wasmtest runs a compiled filter under wazero, with a hosttest.Host as the proxy: the ABI is
+// Proxy-Wasm 0.2.0, as stock Envoy speaks it.
+package wasmtest
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/palisade-mesh/palisade/filters/host"
+	"github.com/palisade-mesh/palisade/filters/hosttest"
+)
+
+// Module is a compiled filter, ready to be started many times.
+type Module struct {
+	runtime  wazero.Runtime
+	compiled wazero.CompiledModule
+}
+
+// Load compiles the module in a file.
+func Load(ctx context.Context, file string) (*Module, error) {
+	binary, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("wasmtest: %w (make build makes it)", err)
+	}
+	r := wazero.NewRuntime(ctx)
+	if _, err := wasi_snapshot_preview1.Instantiate(ctx, r); err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	compiled, err := r.CompileModule(ctx, binary)
+	if err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	m := &Module{runtime: r, compiled: compiled}
+	if err := m.instantiateABI(ctx); err != nil {
+		return nil, errors.Join(err, r.Close(ctx))
+	}
+	return m, nil
+}
+
+// Close frees the module and all that was started of it.
+func (m *Module) Close(ctx context.Context) error { return m.runtime.Close(ctx) }
+
+// VM is one started instance with one plugin: what a worker of Envoy has.
+type VM struct {
+	instance api.Module
+	ctx      context.Context
+	next     uint32 // stream context id
+}
+
+const pluginContext = 1
+
+// Start runs the module's start-up with a host, which stays the VM's. ErrRefused: the plugin did not start.
+func (m *Module) Start(ctx context.Context, h *hosttest.Host) (*VM, error) {
+	ctx = context.WithValue(ctx, hostKey{}, h)
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithSysWalltime().WithSysNanotime()
+	instance, err := m.runtime.InstantiateModule(ctx, m.compiled, config)
+	if err != nil {
+		return nil, err
+	}
+	vm := &VM{instance: instance, ctx: ctx, next: pluginContext + 1}
+	steps := []struct {
+		function string
+		args     []uint64
+		yes      bool // must return true
+	}{
+		{"proxy_on_context_create", []uint64{pluginContext, 0}, false},
+		{"proxy_on_vm_start", []uint64{pluginContext, 0}, true},
+		{"proxy_on_configure", []uint64{pluginContext, uint64(len(h.Config))}, true},
+	}
+	for _, s := range steps {
+		result, err := vm.call(s.function, s.args...)
+		if err == nil && s.yes && (len(result) != 1 || result[0] == 0) {
+			err = ErrRefused
+		}
+		if err != nil {
+			return nil, errors.Join(err, vm.Close())
+		}
+	}
+	return vm, nil
+}
+
+// ErrRefused is a plugin that did not start; the host's log says why.
+var ErrRefused = errors.New("wasmtest: the plugin refused to start")
+
+// Request runs a request's headers through the filter, from the stream's creation to its deletion. An
+// error is a trap.
+func (vm *VM) Request() (host.Action, error) {
+	id := uint64(vm.next)
+	vm.next++
+	if _, err := vm.call("proxy_on_context_create", id, pluginContext); err != nil {
+		return host.Stop, err
+	}
+	h := vm.ctx.Value(hostKey{}).(*hosttest.Host)
+	result, err := vm.call("proxy_on_request_headers", id, uint64(len(h.Headers)), 1)
+	if err != nil {
+		return host.Stop, err
+	}
+	if _, err := vm.call("proxy_on_done", id); err != nil {
+		return host.Stop, err
+	}
+	_, err = vm.call("proxy_on_delete", id)
+	return result[0] == 0, err
+}
+
+// Memory is the size of the VM's memory in bytes.
+func (vm *VM) Memory() uint32 { return vm.instance.Memory().Size() }
+
+// Close ends the instance.
+func (vm *VM) Close() error { return vm.instance.Close(vm.ctx) }
+
+func (vm *VM) call(function string, args ...uint64) ([]uint64, error) {
+	f := vm.instance.ExportedFunction(function)
+	if f == nil {
+		return nil, fmt.Errorf("wasmtest: the module does not export %s", function)
+	}
+	return f.Call(vm.ctx, args...)
+}
+
+type hostKey struct{}
+
+// instantiateABI gives the module each import of "env" that it has: an implementation, or a stub that
+// says Unimplemented.
+func (m *Module) instantiateABI(ctx context.Context) error {
+	builder := m.runtime.NewHostModuleBuilder("env")
+	for _, f := range m.compiled.ImportedFunctions() {
+		module, name, _ := f.Import()
+		if module != "env" {
+			continue
+		}
+		implementation := abi[name]
+		if implementation == nil {
+			implementation = func(*frame) status { return unimplemented }
+		}
+		builder = builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(
+			func(ctx context.Context, mod api.Module, stack []uint64) {
+				h := ctx.Value(hostKey{}).(*hosttest.Host)
+				stack[0] = uint64(implementation(&frame{ctx: ctx, host: h, module: mod, stack: stack}))
+			}), f.ParamTypes(), f.ResultTypes()).Export(name)
+	}
+	_, err := builder.Instantiate(ctx)
+	return err
+}
+
+// frame is one call from the module.
+type frame struct {
+	ctx    context.Context
+	host   *hosttest.Host
+	module api.Module
+	stack  []uint64
+}
+
+func (f *frame) u32(i int) uint32 { return uint32(f.stack[i]) }
+
+// bytes reads the buffer given by the parameters i (where) and i+1 (how long).
+func (f *frame) bytes(i int) []byte {
+	b, ok := f.module.Memory().Read(f.u32(i), f.u32(i+1))
+	if !ok {
+		panic("wasmtest: the module gave a buffer outside its memory")
+	}
+	return append([]byte(nil), b...)
+}
+
+func (f *frame) text(i int) string { return string(f.bytes(i)) }
+
+// give hands a buffer over, in memory that the module allocates, through the pointers i and i+1.
+func (f *frame) give(i int, b []byte) status {
+	where, size := f.u32(i), f.u32(i+1)
+	var address uint32
+	if len(b) > 0 {
+		result, err := f.module.ExportedFunction("proxy_on_memory_allocate").Call(f.ctx, uint64(len(b)))
+		if err != nil {
+			panic(err)
+		}
+		address = uint32(result[0])
+		f.module.Memory().Write(address, b)
+	}
+	f.module.Memory().WriteUint32Le(where, address)
+	f.module.Memory().WriteUint32Le(size, uint32(len(b)))
+	return ok
+}
+
+// pairs encodes a header map as the ABI does.
+func pairs(headers [][2]string) []byte {
+	b := binary.LittleEndian.AppendUint32(nil, uint32(len(headers)))
+	for _, h := range headers {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(h[0])))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(h[1])))
+	}
+	for _, h := range headers {
+		b = append(append(append(append(b, h[0]...), 0), h[1]...), 0)
+	}
+	return b
+}
+
+func unpairs(b []byte) [][2]string {
+	if len(b) < 4 {
+		return nil
+	}
+	n := int(binary.LittleEndian.Uint32(b))
+	sizes, data := b[4:], b[4+8*n:]
+	headers := make([][2]string, n)
+	for i := range headers {
+		for j := range 2 {
+			size := binary.LittleEndian.Uint32(sizes)
+			headers[i][j] = string(data[:size])
+			sizes, data = sizes[4:], data[size+1:]
+		}
+	}
+	return headers
+}
+
+func propertyPath(s string) []string { return strings.Split(s, "\x00") }

@@ -1,0 +1,271 @@
+package jwt
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/palisade-mesh/palisade/filters/config"
+	"github.com/palisade-mesh/palisade/filters/decision"
+	"github.com/palisade-mesh/palisade/filters/jsonstrict"
+	"github.com/palisade-mesh/palisade/filters/match"
+	"github.com/palisade-mesh/palisade/filters/operation"
+)
+
+// Config is a jwt-filter configuration as its author wrote it, decoded and checked.
+type Config struct {
+	Mode          decision.Mode
+	Normalization match.Normalization
+	Providers     []ProviderConfig
+	Rules         []RuleConfig
+	Cache         CacheConfig
+	Response      decision.Response
+	Audit         decision.Audit
+	BypassCORS    bool // bypassCorsPreflight
+}
+
+// ProviderConfig is one issuer of tokens and what is demanded of them.
+type ProviderConfig struct {
+	Name           string
+	Issuer         string
+	Audiences      []string       // any of; nil: not checked
+	Subjects       []match.String // any of; nil: not checked
+	Keys           []*Key
+	Headers        []HeaderLocation
+	Forward        bool   // forwardOriginalToken
+	PayloadHeader  string // outputPayloadToHeader
+	ClaimHeaders   []ClaimHeader
+	SpaceDelimited []string
+	ClockSkew      time.Duration
+	RequireExp     bool
+	MaxLifetime    time.Duration // 0: no limit
+	Types          []string      // in lower case, without "application/"
+	RFC9068        bool
+	Required       []RequiredClaim
+	Binding        Binding
+
+	algorithms algorithmSet
+}
+
+// HeaderLocation is a header that may carry a token.
+type HeaderLocation struct{ Name, Prefix string }
+
+// ClaimHeader is a claim that is handed on as a header.
+type ClaimHeader struct{ Header, Claim string }
+
+// RequiredClaim is a claim that must have one of some values.
+type RequiredClaim struct {
+	Claim  string
+	Values []match.String
+}
+
+// Binding is whether a token is bound to the client's certificate (RFC 8705 section 3).
+type Binding string
+
+// The values of certificateBound.
+const (
+	BindingOff       Binding = "off"
+	BindingIfPresent Binding = "if-present"
+	BindingRequired  Binding = "required"
+)
+
+// CacheConfig bounds the cache of verified tokens.
+type CacheConfig struct{ Entries, MaxTokenBytes int }
+
+// RuleConfig is what is required of the requests that match an operation.
+type RuleConfig struct {
+	Path    string // where it stands, as "rules[0]"
+	Match   operation.Operation
+	Require Requirement
+}
+
+const (
+	maxSkew     = time.Hour
+	maxDuration = 365 * 24 * time.Hour
+	maxRequire  = 8 // nesting of require
+)
+
+// Decode reads a configuration. The error is config.Mistakes.
+func Decode(raw []byte) (*Config, error) {
+	doc, root := config.Parse(raw)
+	o := root.Object("mode", "pathNormalization", "providers", "rules", "cache", "response", "audit", "bypassCorsPreflight")
+	c := &Config{
+		Mode:       decision.DecodeMode(o.Get("mode")),
+		Response:   decision.DecodeResponse(o.Get("response")),
+		Audit:      decision.DecodeAudit(o.Get("audit")),
+		BypassCORS: o.Get("bypassCorsPreflight").Bool(false),
+	}
+	c.Normalization = operation.DecodeNormalization(o.Get("pathNormalization"))
+	cache := o.Get("cache").Object("entries", "maxTokenBytes")
+	c.Cache = CacheConfig{
+		Entries:       int(cache.Get("entries").Int(1000, 0, 1_000_000)),
+		MaxTokenBytes: int(cache.Get("maxTokenBytes").Int(4096, 256, MaxTokenBytes)),
+	}
+	providers := o.Require("providers", `{"corp": {"issuer": "https://idp.example", "jwks": {"keys": [...]}}}`)
+	members := providers.Members()
+	if providers.Present() && len(members) == 0 {
+		providers.Mistake("name at least one provider")
+	}
+	for _, m := range members {
+		c.Providers = append(c.Providers, decodeProvider(m))
+	}
+	if len(c.Providers) > maxProviders {
+		providers.Mistake("found " + strconv.Itoa(len(c.Providers)) + " providers; at most " + strconv.Itoa(maxProviders))
+	}
+	for i, n := range o.Get("rules").List() {
+		rule := n.Object("match", "require")
+		c.Rules = append(c.Rules, RuleConfig{
+			Path:    "rules[" + strconv.Itoa(i) + "]",
+			Match:   operation.Decode(rule.Get("match").Object(operation.Fields...)),
+			Require: c.decodeRequirement(rule.Require("require", `{"provider": "corp"}`), 0),
+		})
+	}
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func decodeProvider(m config.Member) ProviderConfig {
+	o := m.Node.Object("issuer", "audiences", "subjects", "algorithms", "jwks", "jwksUri", "jwksCluster", "timeout",
+		"jwksCacheDuration", "jwksRefreshOnUnknownKid", "fromHeaders", "fromParams", "fromCookies", "forwardOriginalToken",
+		"outputPayloadToHeader", "outputClaimToHeaders", "spaceDelimitedClaims", "clockSkew", "requireExpiration",
+		"maxLifetime", "types", "profile", "requiredClaims", "certificateBound")
+	for _, name := range [...]string{"jwksUri", "jwksCluster", "timeout", "jwksCacheDuration", "jwksRefreshOnUnknownKid", "fromParams", "fromCookies"} {
+		o.Get(name).Unsupported()
+	}
+	p := ProviderConfig{
+		Name:        m.Name,
+		Issuer:      o.Require("issuer", `"https://idp.example"`).String(""),
+		Audiences:   o.Get("audiences").Strings(),
+		Subjects:    decodePatterns(o.Get("subjects")),
+		Forward:     o.Get("forwardOriginalToken").Bool(false),
+		ClockSkew:   o.Get("clockSkew").Duration(time.Minute, 0, maxSkew),
+		RequireExp:  o.Get("requireExpiration").Bool(true),
+		MaxLifetime: o.Get("maxLifetime").Duration(0, time.Second, maxDuration),
+		RFC9068:     o.Get("profile").OneOf("none", "none", "rfc9068") == "rfc9068",
+		Binding: Binding(o.Get("certificateBound").OneOf(string(BindingIfPresent),
+			string(BindingOff), string(BindingIfPresent), string(BindingRequired))),
+		SpaceDelimited: []string{"scope", "permission"}, // as Istio does
+	}
+	if m.Name == "" {
+		m.Node.Mistake("a provider's name is not empty")
+	}
+	if n := o.Get("spaceDelimitedClaims"); n.Present() {
+		p.SpaceDelimited = nil
+		for _, e := range n.List() {
+			p.SpaceDelimited = append(p.SpaceDelimited, e.String(""))
+		}
+	}
+	p.algorithms = defaultAlgorithms
+	if n := o.Get("algorithms"); n.Present() {
+		p.algorithms = 0
+		for _, e := range n.NonEmptyList() {
+			a, _ := ParseAlgorithm(e.OneOf("", AlgorithmNames...))
+			p.algorithms |= 1 << a
+		}
+	}
+	p.decodeKeys(o.Require("jwks", `{"keys": [{"kty": "EC", ...}]}`))
+	p.decodeLocations(o.Get("fromHeaders"))
+	p.decodeOutputs(o)
+	p.Types = []string{"", "jwt", "at+jwt"}
+	if n := o.Get("types"); n.Present() {
+		p.Types = nil
+		for _, e := range n.NonEmptyList() {
+			p.Types = append(p.Types, strings.TrimPrefix(strings.ToLower(e.String("")), "application/"))
+		}
+	} else if p.RFC9068 {
+		p.Types = []string{"at+jwt"} // RFC 9068 section 4
+	}
+	if p.RFC9068 && p.Audiences == nil && o.Node().Present() {
+		o.Get("audiences").Mistake("missing; profile rfc9068 demands that the audience is checked")
+	}
+	for _, n := range o.Get("requiredClaims").List() {
+		c := n.Object("claim", "values")
+		p.Required = append(p.Required, RequiredClaim{
+			Claim:  c.Require("claim", `"email_verified"`).String(""),
+			Values: decodePatterns(c.Require("values", `["true"]`)),
+		})
+	}
+	return p
+}
+
+func (p *ProviderConfig) decodeKeys(n config.Node) {
+	if !n.Present() {
+		return
+	}
+	set, err := jsonstrict.Parse(n.Raw())
+	if err != nil { // the whole document was parsed before
+		n.Mistake("the set " + err.Error())
+		return
+	}
+	keys, err := ParseKeys(set)
+	if err != nil {
+		n.Mistake(err.Error())
+		return
+	}
+	for _, k := range keys {
+		if k.algorithms&p.algorithms != 0 {
+			p.Keys = append(p.Keys, k)
+		}
+	}
+	if len(p.Keys) == 0 {
+		n.Mistake("no key fits the provider's algorithms (HS256, HS384 and HS512 are accepted only where they are listed)")
+	}
+}
+
+func (p *ProviderConfig) decodeLocations(n config.Node) {
+	if !n.Present() {
+		p.Headers = []HeaderLocation{{Name: "authorization", Prefix: "Bearer "}}
+		return
+	}
+	for _, e := range n.NonEmptyList() {
+		o := e.Object("name", "prefix")
+		l := HeaderLocation{Name: decodeHeaderName(o.Require("name", `"authorization"`)), Prefix: ""}
+		if prefix := o.Get("prefix"); prefix.Present() {
+			l.Prefix = prefix.String("")
+		}
+		p.Headers = append(p.Headers, l)
+	}
+}
+
+func (p *ProviderConfig) decodeOutputs(o config.Object) {
+	if n := o.Get("outputPayloadToHeader"); n.Present() {
+		p.PayloadHeader = decodeHeaderName(n)
+	}
+	for _, n := range o.Get("outputClaimToHeaders").List() {
+		c := n.Object("header", "claim")
+		p.ClaimHeaders = append(p.ClaimHeaders, ClaimHeader{
+			Header: decodeHeaderName(c.Require("header", `"x-user"`)),
+			Claim:  c.Require("claim", `"sub"`).String(""),
+		})
+	}
+}
+
+// decodeHeaderName reads a field name (RFC 9110 section 5.1) in lower case. Pseudo-headers and host are
+// what Envoy routes by, so they are neither read from nor written to.
+func decodeHeaderName(n config.Node) string {
+	name := strings.ToLower(n.String(""))
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("()<>@,;:\\\"/[]?={}", c) >= 0 {
+			n.Mistake("found \"" + name + "\", expected a header's name")
+			return ""
+		}
+	}
+	if name == "host" {
+		n.Mistake("host cannot be used for this")
+	}
+	return name
+}
+
+func decodePatterns(n config.Node) []match.String {
+	var out []match.String
+	for _, e := range n.NonEmptyList() {
+		m, err := match.ParseString(e.String(""))
+		if err != nil {
+			e.Mistake(err.Error())
+		}
+		out = append(out, m)
+	}
+	return out
+}

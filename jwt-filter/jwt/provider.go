@@ -1,0 +1,229 @@
+package jwt
+
+import (
+	"math"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/palisade-mesh/palisade/filters/claims"
+	"github.com/palisade-mesh/palisade/filters/jsonstrict"
+	"github.com/palisade-mesh/palisade/filters/match"
+)
+
+// identity is a verified token: what its cache entry keeps, and what is published of it. What depends on
+// the request (time, certificate) is checked each time.
+type identity struct {
+	provider  int
+	notBefore float64     // seconds since 1970; 0 if not said
+	expires   float64     // +Inf if not said
+	issued    float64     // NaN if not said
+	thumb     string      // cnf.x5t#S256; "" if not bound
+	bound     bool        // has a cnf.x5t#S256, of whatever form
+	principal string      // issuer + "/" + subject
+	property  string      // what claims.Property is set to for this token alone
+	outputs   [][2]string // headers that hand claims on
+}
+
+// rejection is why a token is refused, in words that repeat nothing of it. "" accepts. undecided means
+// that the fault is not the token's.
+type rejection struct {
+	reason    string
+	undecided bool
+}
+
+func reject(reason string) rejection { return rejection{reason: reason} }
+
+// verify checks everything about a token that does not depend on the request or the time, in the order of
+// the contract.
+func (p *ProviderConfig) verify(index int, t *Token, s Signatures) (*identity, rejection) {
+	if !p.algorithms.has(t.algorithm) {
+		return nil, reject("the token's algorithm is not accepted")
+	}
+	if !contains(p.Types, t.typ) {
+		return nil, reject("the token's type is not accepted")
+	}
+	if iss, ok := text(t.claims, "iss"); !ok || iss != p.Issuer {
+		return nil, reject("the token's issuer is not accepted")
+	}
+	if r := p.verifySignature(t, s); r.reason != "" {
+		return nil, r
+	}
+	id := &identity{provider: index}
+	if r := p.readTimes(t.claims, id); r.reason != "" {
+		return nil, r
+	}
+	if p.Audiences != nil && !p.audienceFits(t.claims) {
+		return nil, reject("the token is for another audience")
+	}
+	sub, hasSub := text(t.claims, "sub")
+	if v, present := jsonstrict.Member(t.claims, "sub"); present && v.Type != gjson.String {
+		return nil, reject("the token's sub is not a string")
+	}
+	if p.Subjects != nil && (!hasSub || !anyMatch(p.Subjects, sub)) {
+		return nil, reject("the token's subject is not accepted")
+	}
+	if p.RFC9068 {
+		// RFC 9068 section 2.2; iss, exp and aud are checked above.
+		for _, name := range [...]string{"sub", "client_id", "jti"} {
+			if v, ok := text(t.claims, name); !ok || v == "" {
+				return nil, reject("the token has no " + name + ", which RFC 9068 demands")
+			}
+		}
+		if math.IsNaN(id.issued) || math.IsInf(id.expires, 1) {
+			return nil, reject("the token has no iat or no exp, which RFC 9068 demands")
+		}
+	}
+	for i := range p.Required {
+		q := &p.Required[i]
+		v, ok := claims.Lookup(t.claims, q.Claim)
+		if !ok || !claims.Any(v, func(s string) bool { return anyMatch(q.Values, s) }) {
+			return nil, reject("the token's claim " + q.Claim + " has none of the required values")
+		}
+	}
+	id.readBinding(t.claims)
+	if sub != "" {
+		id.principal = p.Issuer + "/" + sub
+	}
+	p.prepare(id, t)
+	return id, rejection{}
+}
+
+func (p *ProviderConfig) verifySignature(t *Token, s Signatures) rejection {
+	tried := false
+	for _, key := range p.Keys {
+		if !key.algorithms.has(t.algorithm) || t.keyID != "" && key.id != "" && key.id != t.keyID {
+			continue
+		}
+		tried = true
+		switch checkSignature(s, t.algorithm, key, t.signed, t.signature) {
+		case nil:
+			return rejection{}
+		case ErrForged:
+		default:
+			return rejection{reason: ErrUndecided.Error(), undecided: true}
+		}
+	}
+	if !tried {
+		return reject("no key of the issuer fits the token")
+	}
+	return reject(ErrForged.Error())
+}
+
+// maxSeconds bounds a NumericDate, far beyond the year 9999.
+const maxSeconds = 1e12
+
+func (p *ProviderConfig) readTimes(c gjson.Result, id *identity) rejection {
+	id.expires, id.issued = math.Inf(1), math.NaN()
+	for _, f := range [...]struct {
+		name string
+		to   *float64
+	}{{"exp", &id.expires}, {"nbf", &id.notBefore}, {"iat", &id.issued}} {
+		v, ok := jsonstrict.Member(c, f.name)
+		if !ok {
+			continue
+		}
+		// RFC 7519 section 2: a NumericDate is a JSON number.
+		if v.Type != gjson.Number || math.IsNaN(v.Num) || v.Num < 0 || v.Num > maxSeconds {
+			return reject("the token's " + f.name + " is not a date")
+		}
+		*f.to = v.Num
+	}
+	if p.RequireExp && math.IsInf(id.expires, 1) {
+		return reject("the token does not expire")
+	}
+	return rejection{}
+}
+
+// current checks what changes from request to request: the time, and the certificate that the token may be
+// bound to. digest gives the SHA-256 of the peer's certificate in base64url.
+func (p *ProviderConfig) current(id *identity, now time.Time, digest func() (string, error)) rejection {
+	seconds, skew := float64(now.UnixMilli())/1000, p.ClockSkew.Seconds()
+	switch {
+	case seconds >= id.expires+skew: // RFC 7519 section 4.1.4: on or after
+		return reject("the token has expired")
+	case seconds < id.notBefore-skew:
+		return reject("the token is not valid yet")
+	}
+	if p.MaxLifetime > 0 {
+		from := id.issued
+		if math.IsNaN(from) {
+			from = seconds
+		}
+		if id.expires-from > p.MaxLifetime.Seconds() {
+			return reject("the token's lifetime is longer than is accepted")
+		}
+	}
+	switch {
+	case p.Binding == BindingOff, p.Binding == BindingIfPresent && !id.bound:
+		return rejection{}
+	case !id.bound:
+		return reject("the token is not bound to a certificate")
+	}
+	d, err := digest()
+	switch {
+	case err != nil:
+		return rejection{reason: "the peer's certificate could not be read", undecided: true}
+	case d == "" || id.thumb == "" || d != id.thumb:
+		return reject("the token is bound to another certificate")
+	}
+	return rejection{}
+}
+
+// readBinding reads RFC 8705 section 3.1: "cnf": {"x5t#S256": digest}.
+func (id *identity) readBinding(c gjson.Result) {
+	cnf, ok := jsonstrict.Member(c, "cnf")
+	if !ok {
+		return
+	}
+	thumb, ok := jsonstrict.Member(cnf, "x5t#S256")
+	if !ok && cnf.IsObject() {
+		return // bound to something else (RFC 9449, say), which is not ours to check
+	}
+	id.bound = true
+	if thumb.Type == gjson.String {
+		id.thumb = thumb.Str
+	}
+}
+
+func (p *ProviderConfig) audienceFits(c gjson.Result) bool {
+	aud, ok := jsonstrict.Member(c, "aud")
+	if !ok {
+		return false
+	}
+	// RFC 7519 section 4.1.3: a string, or an array of strings.
+	strings, fits := true, false
+	check := func(v gjson.Result) {
+		strings = strings && v.Type == gjson.String
+		fits = fits || contains(p.Audiences, v.Str)
+	}
+	if aud.IsArray() {
+		aud.ForEach(func(_, v gjson.Result) bool { check(v); return true })
+	} else {
+		check(aud)
+	}
+	return strings && fits
+}
+
+func text(c gjson.Result, name string) (string, bool) {
+	v, ok := jsonstrict.Member(c, name)
+	return v.Str, ok && v.Type == gjson.String
+}
+
+func contains(list []string, v string) bool {
+	for _, s := range list {
+		if s == v {
+			return true
+		}
+	}
+	return false
+}
+
+func anyMatch(patterns []match.String, v string) bool {
+	for _, m := range patterns {
+		if m.Match(v) {
+			return true
+		}
+	}
+	return false
+}

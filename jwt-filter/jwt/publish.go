@@ -1,0 +1,62 @@
+package jwt
+
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/palisade-mesh/palisade/filters/claims"
+	"github.com/palisade-mesh/palisade/filters/decision"
+)
+
+// prepare works out once what an accepted token adds to each of its requests.
+func (p *ProviderConfig) prepare(id *identity, t *Token) {
+	b := decision.AppendString([]byte{'{'}, p.Name)
+	b = append(b, ':')
+	b = appendClaims(b, t.claims, p.SpaceDelimited)
+	id.property = string(append(b, '}'))
+	if p.PayloadHeader != "" {
+		id.outputs = append(id.outputs, [2]string{p.PayloadHeader, strict64.EncodeToString([]byte(t.payload))})
+	}
+	for _, o := range p.ClaimHeaders {
+		c, ok := claims.Lookup(t.claims, o.Claim)
+		if !ok {
+			continue
+		}
+		// A control character would end the header, or be refused by the next hop; what is not handed on
+		// cannot mislead.
+		if v := claims.Text(c); strings.IndexFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0 {
+			id.outputs = append(id.outputs, [2]string{o.Header, v})
+		}
+	}
+}
+
+// appendClaims appends the claims' JSON with each space-delimited string as a list (RFC 8693 section 4.2).
+func appendClaims(b []byte, c gjson.Result, spaceDelimited []string) []byte {
+	first := true
+	b = append(b, '{')
+	c.ForEach(func(k, v gjson.Result) bool {
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = append(b, k.Raw...)
+		b = append(b, ':')
+		if v.Type != gjson.String || !contains(spaceDelimited, k.Str) {
+			b = append(b, v.Raw...)
+			return true
+		}
+		b = append(b, '[')
+		firstWord := true
+		for word := range strings.FieldsSeq(v.Str) {
+			if !firstWord {
+				b = append(b, ',')
+			}
+			firstWord = false
+			b = decision.AppendString(b, word)
+		}
+		b = append(b, ']')
+		return true
+	})
+	return append(b, '}')
+}

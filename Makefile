@@ -1,0 +1,114 @@
+# Palisade's commands. `make` alone explains them.
+
+# toolchain/artifacts.json is the one list of what is built.
+FILTERS   := $(shell sed -n 's/^[[:space:]]*"\([a-z-]*-filter\)":.*/\1/p' toolchain/artifacts.json)
+ARTIFACTS := $(FILTERS:%=build/%.wasm)
+
+include toolchain/versions.env
+
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_LINT_VERSION)
+
+# go-files DIR...: the Go files (and embedded data) below these directories that a build may depend on.
+go-files = $(shell find $(1) -type f \( -name '*.go' -o -name '*.json' -o -name '*.yaml' \) \
+	! -name '*_test.go' ! -path '*/testdata/*' ! -path '*/.cache/*' 2>/dev/null)
+
+# What each test package finds out about the build, wherever it runs.
+export PALISADE_BUILD_DIR := $(CURDIR)/build
+
+# KEEP=1 leaves the demo running; FUZZ_SECONDS is how long each fuzz target runs.
+DEMO_FLAGS   := $(if $(filter-out 0,$(KEEP)),-keep)
+FUZZ_SECONDS ?= 10
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+.PHONY: help
+help: ## explain the commands
+	@echo 'Palisade: security policy in stock Envoy, as Proxy-Wasm filters. Commands:'
+	@echo
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo 'Go is the one thing needed beforehand. TinyGo >= $(TINYGO_MIN_VERSION) on the PATH and ENVOY_PATH are used if set.'
+
+.PHONY: build
+build: $(ARTIFACTS) build/palisade ## the filters (build/*-filter.wasm) and the command line (build/palisade)
+
+.PHONY: wasm
+wasm: $(ARTIFACTS) ## the filters only
+
+# Each filter depends on its own files, on what filters share and on what builds them. One rule for each, so that
+# make can see those files; -j builds them side by side.
+TOOLCHAIN_FILES := toolchain/lib.sh toolchain/tinygo.sh toolchain/build-filter.sh toolchain/versions.env \
+	toolchain/artifacts.json $(call go-files,toolchain/wasmfile toolchain/wasmstrip toolchain/_net)
+SHARED_FILES := go.mod go.sum $(call go-files,filters)
+
+define filter-rule
+build/$(1).wasm: $(TOOLCHAIN_FILES) $(SHARED_FILES) $(call go-files,$(1))
+	@toolchain/build-filter.sh ./$(1) $$@
+endef
+$(foreach filter,$(FILTERS),$(eval $(call filter-rule,$(filter))))
+
+# The Go command keeps track of its own dependencies; the timestamps here only avoid starting it.
+build/palisade: go.mod go.sum $(call go-files,cmd filters $(FILTERS))
+	@mkdir -p build
+	go build -o $@ ./cmd/palisade
+
+.PHONY: demo
+demo: build ## a small mesh on loopback and a scripted walk through it (KEEP=1 leaves it running)
+	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && go run ./e2e/demo $(DEMO_FLAGS)
+
+.PHONY: test
+test: unit wasm-check wasm-test e2e ## everything that CI checks, but for lint
+
+.PHONY: unit
+unit: ## the Go packages, natively
+	PALISADE_BUILD_DIR= go test $$(go list ./... | grep -v '/e2e')
+
+.PHONY: wasm-check
+wasm-check: $(ARTIFACTS) ## each artifact's imports, exports and size
+	@go run ./toolchain/wasmcheck -build build
+
+.PHONY: wasm-test
+wasm-test: $(ARTIFACTS) ## the compiled filters under wazero
+	go test -count=1 -run Wasm $$(go list ./... | grep -v '/e2e')
+
+.PHONY: e2e
+e2e: build ## the compiled filters in stock Envoy
+	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && set -x && go test -count=1 ./e2e/...
+
+.PHONY: lint
+lint: ## formatting and static checks, pinned
+	$(GOLANGCI_LINT) run
+	@bad=$$(grep -rnE '^(<<<<<<<|>>>>>>>) ' --include='*.go' --include='*.md' . --exclude-dir=.cache || true); \
+	if [ -n "$$bad" ]; then echo "conflict markers: $$bad"; exit 1; fi
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZ_SECONDS (10)
+	@set -e; for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			echo "fuzz $$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZ_SECONDS)s "$$package"; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Go benchmarks with allocations
+	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v '/e2e')
+
+.PHONY: bench-gc
+bench-gc: ## latency and memory of the garbage collectors in stock Envoy (GC="..." DURATION=15 RATE=30000)
+	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && toolchain/gcbench/run.sh
+
+.PHONY: envoy-path
+envoy-path: ## print the path of stock Envoy, fetching it if need be (use make -s)
+	@toolchain/envoy.sh
+
+.PHONY: toolchain
+toolchain: ## set up TinyGo and Envoy without building anything
+	@toolchain/tinygo.sh --setup
+	@toolchain/envoy.sh >/dev/null
+
+.PHONY: clean
+clean: ## remove build/, but not the toolchain (toolchain/.cache)
+	rm -rf build

@@ -1,0 +1,314 @@
+// Command gcbench measures what TinyGo's garbage collectors do to latency and memory in stock Envoy.
+//
+//	ENVOY_PATH=$(toolchain/envoy.sh) go run ./toolchain/gcbench -gc conservative,conservative@1000 -duration 60s
+//
+// A collector is named as in build-filter.sh's PALISADE_GC; "@N" has the filter collect after every N requests;
+// "no-filter" is Envoy alone, to see what the machine can do.
+// Envoy runs one worker on the first CPU, the load comes from the second at a steady rate, whatever the answers do.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+var (
+	collectors  = flag.String("gc", "leaking,conservative,precise,nottinygc", "collectors to compare")
+	duration    = flag.Duration("duration", 15*time.Second, "load on each")
+	rate        = flag.Int("rate", 30_000, "requests per second")
+	work        = flag.String("work", "none", "what the filter does: none, or headers: reads all and adds one")
+	live        = flag.Int("live", 0, "kilobytes that the filter holds on to")
+	realtime    = flag.Bool("realtime", false, "keep other processes off (needs root): for a machine that is not idle")
+	connections = flag.Int("connections", 30, "connections that share the rate")
+	dir         = flag.String("dir", "build/gcbench", "where modules, configurations and logs go")
+)
+
+const exports = "proxy_abi_version_0_2_0,proxy_on_memory_allocate,proxy_on_context_create,proxy_on_vm_start," +
+	"proxy_on_configure,proxy_on_request_headers,proxy_on_delete,_initialize,memory"
+
+func main() {
+	flag.Parse()
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "gcbench:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	envoy := os.Getenv("ENVOY_PATH")
+	if envoy == "" {
+		return fmt.Errorf("ENVOY_PATH is not set: ENVOY_PATH=$(toolchain/envoy.sh)")
+	}
+	if err := os.MkdirAll(*dir, 0o755); err != nil {
+		return err
+	}
+	pin(os.Getpid(), 1)
+	fmt.Println("| collector | achieved/s | errors | p50 ms | p99 ms | p99.9 ms | max ms | RSS MB, early | RSS MB, end | CPU us/request |")
+	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+	for name := range strings.SplitSeq(*collectors, ",") {
+		row, err := measure(envoy, name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		fmt.Println(row)
+	}
+	return nil
+}
+
+// pin keeps a process on one CPU, where there is taskset(1) and more than one CPU.
+func pin(pid, cpu int) {
+	if cpu < runtime.NumCPU() {
+		_ = exec.Command("taskset", "-a", "-p", "-c", strconv.Itoa(cpu), strconv.Itoa(pid)).Run()
+	}
+}
+
+func measure(envoy, name string) (string, error) {
+	gc, every, found := strings.Cut(name, "@")
+	if !found {
+		every = "0"
+	}
+	disabled := gc == "no-filter"
+	if disabled {
+		gc = "leaking" // never run
+	}
+	module, err := filepath.Abs(filepath.Join(*dir, gc+".wasm"))
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("toolchain/build-filter.sh", "toolchain/gcbench/filter", module, exports)
+	build.Env = append(os.Environ(), "PALISADE_GC="+gc)
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return "", err
+	}
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	configuration := filepath.Join(*dir, name+".yaml")
+	err = os.WriteFile(configuration, fmt.Appendf(nil, bootstrap, port, disabled, fmt.Sprintf("%s %s %d", every, *work, *live), module), 0o600)
+	if err != nil {
+		return "", err
+	}
+	log, err := os.Create(filepath.Join(*dir, name+".log"))
+	if err != nil {
+		return "", err
+	}
+	defer log.Close()
+	cmd := exec.Command(envoy, "-c", configuration, "--concurrency", "1", "--use-dynamic-base-id",
+		"-l", "warning", "--component-log-level", "wasm:info")
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread() // the death signal comes when this thread ends
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	if err := waitFor(address); err != nil {
+		return "", fmt.Errorf("%w; see %s", err, log.Name())
+	}
+	pin(cmd.Process.Pid, 0)
+	if *realtime {
+		for _, pid := range []int{cmd.Process.Pid, os.Getpid()} {
+			if err := exec.Command("chrt", "-a", "-r", "-p", "1", strconv.Itoa(pid)).Run(); err != nil {
+				return "", fmt.Errorf("chrt: %w", err)
+			}
+		}
+		defer func() { _ = exec.Command("chrt", "-a", "-o", "-p", "0", strconv.Itoa(os.Getpid())).Run() }()
+	}
+
+	var early int
+	early10 := time.AfterFunc(min(*duration, 10*time.Second), func() { early = rss(cmd.Process.Pid) })
+	defer early10.Stop()
+	before := cpu(cmd.Process.Pid)
+	latencies, errors := load(address)
+	used := cpu(cmd.Process.Pid) - before
+	end := rss(cmd.Process.Pid)
+	if len(latencies) == 0 {
+		return "", fmt.Errorf("not one answer; see %s", log.Name())
+	}
+	slices.Sort(latencies)
+	quantile := func(q float64) float64 {
+		return float64(latencies[int(q*float64(len(latencies)-1))].Microseconds()) / 1000
+	}
+	return fmt.Sprintf("| %s | %.0f | %d | %.2f | %.2f | %.2f | %.1f | %d | %d | %.1f |", name,
+		float64(len(latencies))/duration.Seconds(), errors, quantile(.5), quantile(.99), quantile(.999), quantile(1),
+		early, end, float64(used.Microseconds())/float64(len(latencies))), nil
+}
+
+// load sends requests at the rate for the duration. A request that could not go out in time, because the one
+// before it had no answer yet, counts from when it should have: a stall is felt by all that arrive during it.
+func load(address string) (latencies []time.Duration, errors int) {
+	request := []byte("GET /records/17?verbose=1 HTTP/1.1\r\nhost: database.example.org\r\n" +
+		"user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0)\r\naccept: application/json\r\n" +
+		"accept-encoding: gzip, deflate, br\r\nx-request-start: 1767225600\r\n" +
+		"authorization: Bearer " + strings.Repeat("eyJhbGciOiJSUzI1NiJ9", 30) + "\r\n\r\n")
+	interval := time.Duration(*connections) * time.Second / time.Duration(*rate)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	start := time.Now()
+	for i := range *connections {
+		wg.Go(func() {
+			mine, failed := connection(address, request, start.Add(interval*time.Duration(i)/time.Duration(*connections)), interval)
+			mu.Lock()
+			defer mu.Unlock()
+			latencies = append(latencies, mine...)
+			errors += failed
+		})
+	}
+	wg.Wait()
+	return latencies, errors
+}
+
+func connection(address string, request []byte, due time.Time, interval time.Duration) (latencies []time.Duration, failed int) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, 1
+	}
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	latencies = make([]time.Duration, 0, int(*duration/interval)+1)
+	idle := time.Now()
+	for end := due.Add(*duration); due.Before(end); due = due.Add(interval) {
+		from := due
+		if wait := time.Until(due); wait > 0 {
+			time.Sleep(wait)
+		}
+		if idle.Before(due) {
+			from = time.Now() // how late this process itself woke up is not Envoy's doing
+		}
+		if from.After(end.Add(5 * time.Second)) {
+			return latencies, failed + 1
+		}
+		if _, err := conn.Write(request); err != nil {
+			return latencies, failed + 1
+		}
+		ok, err := answer(in)
+		if err != nil {
+			return latencies, failed + 1
+		}
+		if !ok {
+			failed++
+		}
+		idle = time.Now()
+		latencies = append(latencies, idle.Sub(from))
+	}
+	return latencies, failed
+}
+
+// answer reads one response with a content-length, without allocating.
+func answer(in *bufio.Reader) (ok bool, err error) {
+	length := 0
+	for first := true; ; first = false {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return false, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if first {
+			ok = bytes.HasPrefix(line, []byte("HTTP/1.1 200"))
+		}
+		if len(line) == 0 {
+			_, err = in.Discard(length)
+			return ok, err
+		}
+		if value, found := bytes.CutPrefix(line, []byte("content-length: ")); found {
+			if length, err = strconv.Atoi(string(value)); err != nil {
+				return false, err
+			}
+		}
+	}
+}
+
+func waitFor(address string) error {
+	var last error
+	for range 100 {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+			ok, err := answer(bufio.NewReader(conn))
+			conn.Close()
+			if ok {
+				return nil
+			}
+			last = err
+		} else {
+			last = err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return fmt.Errorf("Envoy does not answer on %s: %v", address, last)
+}
+
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// rss is a process's resident memory in megabytes, 0 where there is no /proc.
+func rss(pid int) int {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, after, _ := bytes.Cut(status, []byte("VmRSS:"))
+	var kilobytes int
+	_, _ = fmt.Sscan(string(after), &kilobytes)
+	return kilobytes / 1024
+}
+
+// cpu is the processor time that a process has used.
+func cpu(pid int) time.Duration {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+const bootstrap = `static_resources:
+  listeners:
+  - name: load
+    address: {socket_address: {address: 127.0.0.1, port_value: %d}}
+    filter_chains:
+    - filters:
+      - name: http
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: load
+          route_config:
+            virtual_hosts:
+            - name: all
+              domains: ["*"]
+              routes: [{match: {prefix: /}, direct_response: {status: 200, body: {inline_string: ok}}}]
+          http_filters:
+          - name: measured
+            disabled: %t
+            typed_config:
+              "@type": type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm
+              config:
+                failure_policy: FAIL_CLOSED
+                configuration: {"@type": type.googleapis.com/google.protobuf.StringValue, value: "%s"}
+                vm_config: {runtime: envoy.wasm.runtime.v8, code: {local: {filename: %q}}}
+          - name: router
+            typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
+`

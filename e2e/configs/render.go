@@ -1,0 +1,74 @@
+package configs
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/palisade-mesh/palisade/e2e/envoy"
+)
+
+// renderer replaces, in a decoded YAML document, what differs from machine to
+// machine.
+type renderer struct {
+	certs string
+	keys  json.RawMessage
+	ports map[int]int
+}
+
+func (r *renderer) visit(node any) error {
+	switch node := node.(type) {
+	case []any:
+		for _, element := range node {
+			if err := r.visit(element); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for key, value := range node {
+			replacement, err := r.replace(key, value)
+			if err != nil {
+				return err
+			}
+			node[key] = replacement
+			if err := r.visit(replacement); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *renderer) replace(key string, value any) (any, error) {
+	switch key {
+	case "jwks":
+		return r.keys, nil
+	case "filename":
+		name, ok := value.(string)
+		if !ok {
+			return nil, fmt.Errorf("filename is %v, not a string", value)
+		}
+		return r.file(name)
+	case "port_value":
+		port, ok := value.(uint64)
+		if !ok {
+			return nil, fmt.Errorf("port_value is %v, not a number", value)
+		}
+		if other, ok := r.ports[int(port)]; ok {
+			return other, nil
+		}
+	}
+	return value, nil
+}
+
+// file is where a file named in a configuration is on this machine.
+func (r *renderer) file(name string) (string, error) {
+	if cert, ok := strings.CutPrefix(name, certsFolder+"/"); ok {
+		return filepath.Join(r.certs, cert), nil
+	}
+	if filter, ok := strings.CutPrefix(name, buildFolder+"/"); ok && strings.HasSuffix(filter, ".wasm") {
+		return envoy.WasmFile(strings.TrimSuffix(filter, ".wasm"))
+	}
+	return "", fmt.Errorf("filename %q is neither in %s/ nor a filter in %s/", name, certsFolder, buildFolder)
+}

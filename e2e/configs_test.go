@@ -1,0 +1,94 @@
+package e2e
+
+import (
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/palisade-mesh/palisade/e2e/configs"
+	"github.com/palisade-mesh/palisade/e2e/mesh"
+)
+
+// configTests exercises every file in envoy-configs/.
+var configTests = map[string]func(*testing.T, *configs.Credentials){
+	"sidecar-inbound.yaml": testSidecarInbound,
+	"gateway.yaml":         testGateway,
+}
+
+func TestConfigs(t *testing.T) {
+	names, err := configs.Names()
+	require.NoError(t, err)
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			test, ok := configTests[name]
+			require.True(t, ok, "no test exercises envoy-configs/%s", name)
+			credentials, err := configs.Issue(t.TempDir())
+			require.NoError(t, err)
+			test(t, credentials)
+		})
+	}
+}
+
+func testSidecarInbound(t *testing.T, credentials *configs.Credentials) {
+	upstream := startUpstream(t)
+	bootstrap, err := credentials.Render("sidecar-inbound.yaml", map[int]int{15000: 0, 15006: 0, 8080: upstream.Port()})
+	require.NoError(t, err)
+	url := "https://" + startEnvoy(t, bootstrap).Listener("inbound") + "/records/42"
+	backend := credentials.ClientTLS(mesh.Backend, mesh.Database)
+
+	status, _ := get(t, backend, url, bearer(t, credentials, "read"))
+	assert.Equal(t, http.StatusOK, status)
+	assert.EqualValues(t, 1, upstream.Requests())
+
+	status, body := get(t, backend, url, bearer(t, credentials, "profile"))
+	assert.Equal(t, http.StatusForbidden, status)
+	assert.NotContains(t, body, "database-read", "only response.explain may name the policy")
+	status, _ = get(t, credentials.ClientTLS(mesh.Frontend, mesh.Database), url, bearer(t, credentials, "read"))
+	assert.Equal(t, http.StatusForbidden, status)
+	status, _ = get(t, backend, url, nil)
+	assert.Equal(t, http.StatusUnauthorized, status)
+	assert.EqualValues(t, 1, upstream.Requests(), "a refused request must not reach the application")
+}
+
+func testGateway(t *testing.T, credentials *configs.Credentials) {
+	var token string
+	frontend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token = r.Header.Get("authorization")
+		assert.Equal(t, mesh.ID(mesh.Gateway), r.TLS.PeerCertificates[0].URIs[0].String())
+	}))
+	frontend.TLS = &tls.Config{
+		Certificates: []tls.Certificate{credentials.KeyPair(mesh.Frontend).TLS},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    credentials.CA.Pool(),
+	}
+	frontend.StartTLS()
+	t.Cleanup(frontend.Close)
+
+	bootstrap, err := credentials.Render("gateway.yaml", map[int]int{15001: 0, 8443: 0, 15016: port(t, frontend.Listener.Addr().String())})
+	require.NoError(t, err)
+	url := "https://" + startEnvoy(t, bootstrap).Listener("internet")
+	internet := credentials.InternetTLS()
+
+	header := bearer(t, credentials, "profile")
+	status, _ := get(t, internet, url+"/records/42", header)
+	assert.Equal(t, http.StatusOK, status)
+	assert.Equal(t, header.Get("authorization"), token, "the services behind the gateway need the token")
+
+	token = ""
+	status, _ = get(t, internet, url+"/admin", header)
+	assert.Equal(t, http.StatusForbidden, status)
+	status, _ = get(t, internet, url+"/records/42", nil)
+	assert.Equal(t, http.StatusUnauthorized, status)
+	assert.Empty(t, token, "a refused request must not reach the frontend")
+}
+
+func bearer(t *testing.T, credentials *configs.Credentials, scope string) http.Header {
+	t.Helper()
+	token, err := credentials.Token(scope)
+	require.NoError(t, err)
+	return http.Header{"Authorization": {"Bearer " + token}}
+}

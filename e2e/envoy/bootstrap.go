@@ -1,0 +1,197 @@
+package envoy
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/palisade-mesh/palisade/e2e/pki"
+)
+
+// Bootstrap is the part of Envoy's configuration that the tests and the demo
+// vary. String gives the whole.
+type Bootstrap struct {
+	Listeners []Listener
+	Clusters  []Cluster
+}
+
+// Listener accepts HTTP on loopback and sends it to one cluster.
+type Listener struct {
+	Name string
+	// Port is 0 for any free one.
+	Port int
+	// TLS is nil for plain HTTP.
+	TLS *ServerTLS
+	// Filters run in this order, before the router.
+	Filters []Wasm
+	// Cluster is where requests that pass go.
+	Cluster string
+}
+
+// ServerTLS is how a listener proves itself and what it asks of its clients.
+type ServerTLS struct {
+	pki.Files
+	// RequireClientCertificate refuses clients that are not vouched for by
+	// Files.CA.
+	RequireClientCertificate bool
+}
+
+// Wasm is one Proxy-Wasm filter with its configuration.
+type Wasm struct {
+	// Name of the filter, such as "jwt-filter". It is also the root ID and
+	// the ID of the VM.
+	Name string
+	// File holds the module; empty means WasmFile(Name).
+	File string
+	// Config is the filter's configuration as JSON.
+	Config string
+	// FailurePolicy is FAIL_RELOAD unless set.
+	FailurePolicy string
+}
+
+// Cluster is one upstream address.
+type Cluster struct {
+	Name string
+	// Host and Port of the upstream.
+	Host string
+	Port int
+	// TLS is nil for plain HTTP.
+	TLS *ClientTLS
+}
+
+// ClientTLS is how a cluster proves itself, and whom it accepts.
+type ClientTLS struct {
+	pki.Files
+	// ServerID is the SPIFFE ID that the upstream must have.
+	ServerID string
+}
+
+type object = map[string]any
+type list = []any
+
+// String is the bootstrap as JSON, which is YAML.
+func (b Bootstrap) String() (string, error) {
+	listeners := make(list, 0, len(b.Listeners))
+	for _, l := range b.Listeners {
+		listener, err := l.render()
+		if err != nil {
+			return "", err
+		}
+		listeners = append(listeners, listener)
+	}
+	clusters := make(list, 0, len(b.Clusters))
+	for _, c := range b.Clusters {
+		clusters = append(clusters, c.render())
+	}
+	text, err := json.MarshalIndent(object{
+		"admin":            object{"address": socketAddress("127.0.0.1", 0)},
+		"stats_config":     object{"stats_tags": statsTags()},
+		"static_resources": object{"listeners": listeners, "clusters": clusters},
+	}, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("envoy: %w", err)
+	}
+	return string(text), nil
+}
+
+func (l Listener) render() (object, error) {
+	var filters list
+	for _, wasm := range l.Filters {
+		filter, err := wasm.render()
+		if err != nil {
+			return nil, err
+		}
+		filters = append(filters, filter)
+	}
+	filters = append(filters, named("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", object{}))
+	chain := object{"filters": list{named("envoy.filters.network.http_connection_manager",
+		"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", object{
+			"stat_prefix": l.Name,
+			// Callers choose the ID by which they find their record again.
+			"preserve_external_request_id": true,
+			"generate_request_id":          true,
+			"http_filters":                 filters,
+			"access_log":                   list{accessLog()},
+			"route_config": object{"virtual_hosts": list{object{
+				"name": l.Name, "domains": list{"*"},
+				"routes": list{object{"match": object{"prefix": "/"}, "route": object{"cluster": l.Cluster}}},
+			}}},
+		})}}
+	if l.TLS != nil {
+		common := commonTLS(l.TLS.Files)
+		if l.TLS.RequireClientCertificate {
+			common["validation_context"] = object{"trusted_ca": object{"filename": l.TLS.CA}}
+		}
+		chain["transport_socket"] = named("envoy.transport_sockets.tls",
+			"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", object{
+				"require_client_certificate": l.TLS.RequireClientCertificate,
+				"common_tls_context":         common,
+				// Every handshake shows a certificate: what a case says about
+				// the caller is never left over from an earlier session.
+				"disable_stateless_session_resumption": true,
+			})
+	}
+	return object{"name": l.Name, "address": socketAddress("127.0.0.1", l.Port), "filter_chains": list{chain}}, nil
+}
+
+func (w Wasm) render() (object, error) {
+	file := w.File
+	if file == "" {
+		var err error
+		if file, err = WasmFile(w.Name); err != nil {
+			return nil, err
+		}
+	}
+	policy := w.FailurePolicy
+	if policy == "" {
+		policy = "FAIL_RELOAD"
+	}
+	return named("palisade."+w.Name, "envoy.extensions.filters.http.wasm.v3.Wasm", object{"config": object{
+		"name":           w.Name,
+		"root_id":        w.Name,
+		"failure_policy": policy,
+		"vm_config": object{
+			"vm_id":   w.Name,
+			"runtime": "envoy.wasm.runtime.v8",
+			"code":    object{"local": object{"filename": file}},
+		},
+		"configuration": object{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": w.Config},
+	}}), nil
+}
+
+func (c Cluster) render() object {
+	cluster := object{
+		"name": c.Name, "type": "STATIC", "connect_timeout": "2s",
+		"load_assignment": object{"cluster_name": c.Name, "endpoints": list{object{"lb_endpoints": list{
+			object{"endpoint": object{"address": socketAddress(c.Host, c.Port)}},
+		}}}},
+	}
+	if c.TLS != nil {
+		common := commonTLS(c.TLS.Files)
+		common["validation_context"] = object{
+			"trusted_ca": object{"filename": c.TLS.CA},
+			"match_typed_subject_alt_names": list{
+				object{"san_type": "URI", "matcher": object{"exact": c.TLS.ServerID}},
+			},
+		}
+		cluster["transport_socket"] = named("envoy.transport_sockets.tls",
+			"envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", object{"common_tls_context": common})
+	}
+	return cluster
+}
+
+func commonTLS(files pki.Files) object {
+	return object{"tls_certificates": list{object{
+		"certificate_chain": object{"filename": files.Cert},
+		"private_key":       object{"filename": files.Key},
+	}}}
+}
+
+// named is an extension: its name and its typed configuration.
+func named(name, kind string, config object) object {
+	config["@type"] = "type.googleapis.com/" + kind
+	return object{"name": name, "typed_config": config}
+}
+
+func socketAddress(host string, port int) object {
+	return object{"socket_address": object{"address": host, "port_value": port}}
+}

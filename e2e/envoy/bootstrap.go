@@ -33,6 +33,9 @@ type ServerTLS struct {
 	// RequireClientCertificate refuses clients that are not vouched for by
 	// Files.CA.
 	RequireClientCertificate bool
+	// AskForClientCertificate accepts clients without a certificate, but
+	// verifies one that is shown.
+	AskForClientCertificate bool
 }
 
 // Wasm is one Proxy-Wasm filter with its configuration.
@@ -118,7 +121,7 @@ func (l Listener) render() (object, error) {
 		})}}
 	if l.TLS != nil {
 		common := commonTLS(l.TLS.Files)
-		if l.TLS.RequireClientCertificate {
+		if l.TLS.RequireClientCertificate || l.TLS.AskForClientCertificate {
 			common["validation_context"] = object{"trusted_ca": object{"filename": l.TLS.CA}}
 		}
 		chain["transport_socket"] = named("envoy.transport_sockets.tls",

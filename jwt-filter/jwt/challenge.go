@@ -17,9 +17,3 @@ func Challenge(host, problem string) string {
 
 // quotable keeps to the characters that RFC 6750 section 3 allows in error_description.
 var quotable = strings.NewReplacer(`"`, "'", `\`, "/")
-
-// In tells whether a value of the header has a token.
-func (s TokenSite) In(value string) bool {
-	_, ok := cutPrefix(value, s.Prefix)
-	return ok
-}

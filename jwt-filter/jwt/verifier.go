@@ -37,12 +37,6 @@ type Result struct {
 	Set          [][2]string // headers to set, after the removals
 }
 
-// TokenSite is a header with a token in it.
-type TokenSite struct {
-	Header string
-	Prefix string
-}
-
 // New compiles a configuration.
 func New(c *Config, s Signatures) *Verifier {
 	v := &Verifier{config: c, signatures: s, cache: newTokenCache(c.Cache), fallback: anyProvider(len(c.Providers))}
@@ -160,8 +154,10 @@ func (v *Verifier) locate(r *request.Request, wanted providerSet) bool {
 		}
 		for _, site := range v.config.Providers[i].Headers {
 			r.Header(site.Name, func(value string) bool {
-				if token, ok := cutPrefix(value, site.Prefix); ok {
-					fits = v.add(token, 1<<i)
+				for part := range strings.SplitSeq(value, ",") {
+					if token, ok := cutPrefix(part, site.Prefix); ok && fits {
+						fits = v.add(token, 1<<i)
+					}
 				}
 				return fits
 			})
@@ -182,15 +178,6 @@ func (v *Verifier) add(token string, p providerSet) bool {
 	}
 	v.located = append(v.located, located{token, p})
 	return true
-}
-
-// cutPrefix finds the token behind a prefix. The name of an authentication scheme ignores case (RFC 9110
-// section 11.1): what a lenient upstream would take for a token must not pass here unseen.
-func cutPrefix(value, prefix string) (string, bool) {
-	if len(value) < len(prefix) || !strings.EqualFold(value[:len(prefix)], prefix) {
-		return "", false
-	}
-	return strings.TrimSpace(value[len(prefix):]), true
 }
 
 // tokens is what is known of a request's tokens so far.

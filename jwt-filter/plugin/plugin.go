@@ -110,15 +110,15 @@ func (p *plugin) apply(h host.Host, r *request.Request, res *jwt.Result) error {
 	return h.SetProperty(claims.Property, []byte(res.Claims))
 }
 
-// removeToken takes a token out of a header and leaves the values that are none (Basic beside Bearer).
+// removeToken takes the tokens out of a header and leaves what is none (Basic beside Bearer).
 func removeToken(h host.Host, r *request.Request, site jwt.TokenSite) error {
 	var rest []string
 	found := false
 	r.Header(site.Header, func(value string) bool {
-		if site.In(value) {
-			found = true
-		} else {
-			rest = append(rest, value)
+		without, has := site.Without(value)
+		found = found || has
+		if without != "" {
+			rest = append(rest, without)
 		}
 		return true
 	})

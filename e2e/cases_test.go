@@ -1,0 +1,200 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/palisade-mesh/palisade/e2e/envoy"
+	"github.com/palisade-mesh/palisade/e2e/pki"
+	"github.com/palisade-mesh/palisade/filters/casetest"
+	"github.com/palisade-mesh/palisade/filters/decision"
+)
+
+// TestCases is the third ring: the cases that the filters' own tests run
+// natively and under wazero, here in stock Envoy with real connections, real
+// certificates and, where authz-filter needs claims, real tokens.
+func TestCases(t *testing.T) {
+	for _, filter := range []string{"jwt-filter", "authz-filter"} {
+		t.Run(filter, func(t *testing.T) {
+			for _, file := range casetest.LoadAll(t, "../"+filter+"/testdata/*.yaml") {
+				ring := startRing(t, file)
+				for _, c := range file.Cases {
+					t.Run(c.Name, func(t *testing.T) { ring.run(t, c) })
+				}
+			}
+		})
+	}
+}
+
+const ringServer = "spiffe://example.org/ns/test/sa/ring"
+
+// ring is one Envoy with a listener for every configuration of a table.
+type ring struct {
+	filter    string
+	envoy     *envoy.Envoy
+	ca        *pki.CA
+	listeners map[string]string       // names by configuration
+	clients   map[string]*pki.KeyPair // by peer
+	requests  int
+}
+
+func startRing(t *testing.T, file *casetest.File) *ring {
+	t.Helper()
+	ca, err := pki.NewCA("example.org")
+	require.NoError(t, err)
+	server, err := ca.Issue(pki.WithIDs(ringServer))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	files, err := server.WriteFiles(dir, "ring")
+	require.NoError(t, err)
+	files.CA, err = ca.WriteFile(dir)
+	require.NoError(t, err)
+
+	r := &ring{filter: file.Filter, ca: ca, listeners: map[string]string{}, clients: map[string]*pki.KeyPair{}}
+	upstream := startUpstream(t)
+	b := envoy.Bootstrap{Clusters: []envoy.Cluster{upstream.Cluster("upstream")}}
+	for _, c := range file.Cases {
+		filters := r.filters(t, c)
+		key := listenerKey(filters)
+		if _, ok := r.listeners[key]; ok {
+			continue
+		}
+		name := fmt.Sprintf("config-%d", len(r.listeners))
+		r.listeners[key] = name
+		b.Listeners = append(b.Listeners, envoy.Listener{
+			Name: name, Cluster: "upstream", Filters: filters,
+			TLS: &envoy.ServerTLS{Files: files, AskForClientCertificate: true},
+		})
+	}
+	r.envoy = startEnvoy(t, render(t, b))
+	return r
+}
+
+// filters are the chain of a case: its filter and, if it has claims, a
+// jwt-filter before it that verifies the tokens which carry them.
+func (r *ring) filters(t *testing.T, c *casetest.Case) []envoy.Wasm {
+	t.Helper()
+	chain := []envoy.Wasm{{Name: r.filter, Config: string(c.ConfigJSON(t))}}
+	if c.Request.Claims == nil {
+		return chain
+	}
+	type object = map[string]any
+	providers := object{}
+	var any []object
+	for name, claims := range c.Request.Claims {
+		providers[name] = object{
+			"issuer": claims["iss"], "jwks": json.RawMessage(casetest.Keys(t)), "requireExpiration": false,
+			"spaceDelimitedClaims": []string{},
+			"fromHeaders":          []object{{"name": tokenHeader(name)}},
+		}
+		any = append(any, object{"provider": name})
+	}
+	config, err := json.Marshal(object{"providers": providers, "rules": []object{{"require": object{"any": any}}}})
+	require.NoError(t, err)
+	return append([]envoy.Wasm{{Name: "jwt-filter", Config: string(config)}}, chain...)
+}
+
+func tokenHeader(provider string) string { return "x-token-" + provider }
+
+func listenerKey(filters []envoy.Wasm) string {
+	var key strings.Builder
+	for _, f := range filters {
+		key.WriteString(f.Name + f.Config)
+	}
+	return key.String()
+}
+
+func (r *ring) run(t *testing.T, c *casetest.Case) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r.requests++
+	id := fmt.Sprintf("case-%d-of-the-ring", r.requests)
+	response, body := r.send(t, c, id)
+	if c.Envoy != 0 {
+		assert.Equal(t, c.Envoy, response.StatusCode, "Envoy's own refusal")
+		return
+	}
+	entry, err := r.envoy.Entry(ctx, id)
+	require.NoError(t, err)
+	record := entry.Authz
+	if r.filter == "jwt-filter" {
+		record = entry.JWT
+	}
+	require.NotNil(t, record, "no record of %s; status %d, %s", r.filter, response.StatusCode, body)
+
+	o := casetest.Outcome{Body: body, Reply: map[string]string{}, Upstream: map[string]string{}, Record: casetest.Record{
+		Filter: record.Filter, Mode: record.Mode, Effect: decision.Effect(record.Effect), Policy: record.Policy,
+		Rule: fmt.Sprint(record.Rule), Reason: record.Reason, Status: record.Status, Principal: record.Principal,
+		RequestPrincipal: record.RequestPrincipal, Path: record.Path,
+	}}
+	var echo envoy.Echo
+	if response.StatusCode == http.StatusOK && json.Unmarshal([]byte(body), &echo) == nil {
+		o.Passed = true
+		flatten(o.Upstream, echo.Header)
+	} else {
+		o.Status = response.StatusCode
+		flatten(o.Reply, response.Header)
+	}
+	c.Expect.Check(t, o)
+}
+
+// send writes the request by hand: a path must arrive as the case has it.
+func (r *ring) send(t *testing.T, c *casetest.Case, id string) (*http.Response, string) {
+	t.Helper()
+	address := r.envoy.Listener(r.listeners[listenerKey(r.filters(t, c))])
+	require.NotEmpty(t, address)
+	conn, err := tls.Dial("tcp", address, r.ca.ClientConfig(r.client(t, c.Request.Peer), ringServer))
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nhost: %s\r\nx-request-id: %s\r\nconnection: close\r\n",
+		c.Request.Method, c.Request.Path, c.Request.Host, id)
+	for _, h := range c.PlainHeaders(t) {
+		fmt.Fprintf(&b, "%s: %s\r\n", h[0], h[1])
+	}
+	for provider, claims := range c.Request.Claims {
+		fmt.Fprintf(&b, "%s: %s\r\n", tokenHeader(provider), casetest.SignClaims(t, claims))
+	}
+	b.WriteString("\r\n")
+	_, err = io.WriteString(conn, b.String())
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response, string(body)
+}
+
+// client is the key pair of a peer, nil for nobody.
+func (r *ring) client(t *testing.T, peer string) *pki.KeyPair {
+	t.Helper()
+	if peer == "" {
+		return nil
+	}
+	if r.clients[peer] == nil {
+		pair, err := r.ca.Issue(pki.WithIDs(peer))
+		require.NoError(t, err)
+		r.clients[peer] = pair
+	}
+	return r.clients[peer]
+}
+
+func flatten(to map[string]string, from http.Header) {
+	for name, values := range from {
+		to[strings.ToLower(name)] = values[len(values)-1]
+	}
+}

@@ -56,10 +56,15 @@ type SourceConfig struct {
 	TrustDomains, NotTrustDomains           []match.String
 }
 
-// ConditionConfig is a key that must have one of some values, and none of others.
+// ConditionConfig is a key that must have one of some values, and none of others, or a CEL expression that
+// must be true.
 type ConditionConfig struct {
 	Key               Key
 	Values, NotValues []match.String
+	CEL               string
+	Path              string // where it stands, for what only Compile can find wrong
+
+	expression uint32 // compiled CEL
 }
 
 // Decode reads a configuration. The error is config.Mistakes.
@@ -206,7 +211,12 @@ func decodeStrings(n config.Node) []match.String {
 
 func decodeCondition(n config.Node) ConditionConfig {
 	o := n.Object("key", "values", "notValues", "cel")
-	o.Get("cel").Unsupported()
+	if cel := o.Get("cel"); cel.Present() {
+		if o.Len() > 1 {
+			n.Mistake("a condition is a key with values or notValues, or cel, not both")
+		}
+		return ConditionConfig{CEL: cel.String(""), Path: cel.Path()}
+	}
 	key := o.Require("key", `"request.auth.claims[scope]"`)
 	c := ConditionConfig{Values: decodeStrings(o.Get("values")), NotValues: decodeStrings(o.Get("notValues"))}
 	if !o.Get("values").Present() && !o.Get("notValues").Present() {

@@ -199,6 +199,9 @@ func anyMatch(patterns []match.String, v string) bool {
 
 // match tries one condition. values wants one that matches, notValues wants none.
 func (c *ConditionConfig) match(s *subject, in intent) mismatch {
+	if c.CEL != "" {
+		return c.evaluate(s, in)
+	}
 	var v values
 	if err := s.values(c.Key, &v); err != nil {
 		return unknown(c.Key.text, err, in)
@@ -211,6 +214,17 @@ func (c *ConditionConfig) match(s *subject, in intent) mismatch {
 	}
 	if c.NotValues != nil && v.match(c.NotValues, doubtful && in == denying) {
 		return mismatch{part: c.Key.text, found: v.first}
+	}
+	return mismatch{ok: true}
+}
+
+func (c *ConditionConfig) evaluate(s *subject, in intent) mismatch {
+	yes, err := s.expressions.Evaluate(c.expression)
+	switch {
+	case err != nil:
+		return unknown("cel \""+c.CEL+"\"", err, in)
+	case !yes:
+		return mismatch{part: "cel \"" + c.CEL + "\"", found: "false"}
 	}
 	return mismatch{ok: true}
 }

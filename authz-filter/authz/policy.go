@@ -5,6 +5,7 @@
 package authz
 
 import (
+	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/request"
@@ -14,6 +15,7 @@ import (
 // Policy is a compiled configuration. It is immutable.
 type Policy struct {
 	config              *Config
+	expressions         Expressions
 	deny, allow, audits []entry
 }
 
@@ -43,9 +45,21 @@ type Match struct {
 	DryRun bool
 }
 
-// Compile makes a Policy of a checked configuration.
-func Compile(c *Config) *Policy {
-	p := &Policy{config: c}
+// Expressions is an engine of CEL: in a proxy, the proxy's own.
+type Expressions interface {
+	// Compile gives the id of an expression that is to come to true or false.
+	Compile(text string) (id uint32, err error)
+	// Evaluate evaluates an expression on the request at hand.
+	Evaluate(id uint32) (bool, error)
+}
+
+// Compile makes a Policy of a checked configuration, which it takes over. The error is config.Mistakes: an
+// expression that the engine does not accept.
+func Compile(c *Config, x Expressions) (*Policy, error) {
+	if err := c.compileExpressions(x); err != nil {
+		return nil, err
+	}
+	p := &Policy{config: c, expressions: x}
 	for i := range c.Policies {
 		policy := &c.Policies[i]
 		for j := range policy.Rules {
@@ -60,7 +74,29 @@ func Compile(c *Config) *Policy {
 			}
 		}
 	}
-	return p
+	return p, nil
+}
+
+func (c *Config) compileExpressions(x Expressions) error {
+	var mistakes config.Mistakes
+	for i := range c.Policies {
+		for j := range c.Policies[i].Rules {
+			when := c.Policies[i].Rules[j].When
+			for k := range when {
+				if when[k].CEL == "" {
+					continue
+				}
+				var err error
+				if when[k].expression, err = x.Compile(when[k].CEL); err != nil {
+					mistakes = append(mistakes, config.Mistake{Path: when[k].Path, What: "found \"" + when[k].CEL + "\": " + err.Error()})
+				}
+			}
+		}
+	}
+	if mistakes != nil {
+		return mistakes
+	}
+	return nil
 }
 
 // Decide judges a request: a matching DENY denies; else a matching ALLOW allows; else the default stands.
@@ -138,6 +174,8 @@ type subject struct {
 	peer      spiffe.ID // zero: nobody
 	claims    []claimSet
 	claimsErr error
+
+	expressions Expressions
 }
 
 // subject finds out who asks. Claims that cannot be read are an error only of the conditions that need
@@ -150,7 +188,7 @@ func (p *Policy) subject(r *request.Request, path string) (*subject, error) {
 	if !peer.IsZero() && p.config.TrustDomains != nil && !contains(p.config.TrustDomains, peer.TrustDomain()) {
 		peer = spiffe.ID{} // vouched for by somebody who is not trusted to
 	}
-	s := &subject{request: r, path: path, peer: peer}
+	s := &subject{request: r, path: path, peer: peer, expressions: p.expressions}
 	s.claims, s.claimsErr = readClaims(r)
 	return s, nil
 }

@@ -24,18 +24,38 @@ func configure(h host.Host) (host.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &plugin{policy: authz.Compile(c), reporter: report.Reporter{
+	p := &plugin{expressions: expressions{h}, reporter: report.Reporter{
 		Filter: "authz", Property: "palisade.authz", Mode: c.Mode, Audit: c.Audit, Response: c.Response,
-	}}, nil
+	}}
+	if p.policy, err = authz.Compile(c, &p.expressions); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 type plugin struct {
-	policy   *authz.Policy
-	reporter report.Reporter
+	policy      *authz.Policy
+	reporter    report.Reporter
+	expressions expressions
+}
+
+// expressions is the proxy's CEL engine.
+type expressions struct {
+	host host.Host // of the call that is under way
+}
+
+func (x *expressions) Compile(text string) (uint32, error) {
+	e, err := host.CompileExpression(x.host, text)
+	return uint32(e), err
+}
+
+func (x *expressions) Evaluate(id uint32) (bool, error) {
+	return host.EvaluateExpression(x.host, host.Expression(id))
 }
 
 // RequestHeaders implements host.Handler.
 func (p *plugin) RequestHeaders(h host.Host) host.Action {
+	p.expressions.host = h
 	r, err := request.Load(h)
 	if err != nil {
 		return p.reporter.Undecidable(h, err)

@@ -33,6 +33,9 @@ type Case struct {
 	Config  map[string]any `json:"config"`
 	Request Request        `json:"request"`
 	Expect  Expect         `json:"expect"`
+	// CEL is what each expression of the configuration comes to (true, false, or null for an error), for the
+	// rings that have no engine; in Envoy it is evaluated.
+	CEL map[string]*bool `json:"cel"`
 	// Envoy is the status with which Envoy itself refuses the request, before any filter sees it.
 	Envoy int `json:"envoyRefuses"`
 }

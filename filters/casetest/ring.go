@@ -1,6 +1,7 @@
 package casetest
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -55,7 +56,37 @@ func Wasm(t *testing.T, filter, artifact, pattern string) {
 
 func (c *Case) host(t *testing.T) *hosttest.Host {
 	t.Helper()
-	return &hosttest.Host{Config: c.ConfigJSON(t), Headers: c.HeaderList(t), Properties: c.Properties(t)}
+	h := &hosttest.Host{Config: c.ConfigJSON(t), Headers: c.HeaderList(t), Properties: c.Properties(t)}
+	if c.CEL != nil {
+		h.Functions = engine(c.CEL)
+	}
+	return h
+}
+
+// engine is a CEL engine that knows what some expressions come to.
+func engine(results map[string]*bool) map[string]func([]byte) ([]byte, error) {
+	ids := map[uint32]*bool{}
+	return map[string]func([]byte) ([]byte, error){
+		"expr_create": func(text []byte) ([]byte, error) {
+			for expression, result := range results {
+				if string(text) == expression || string(text) == host.BoolExpression(expression) {
+					id := uint32(len(ids))
+					ids[id] = result
+					return binary.LittleEndian.AppendUint32(nil, id), nil
+				}
+			}
+			return nil, hosttest.ErrFault
+		},
+		"expr_evaluate": func(id []byte) ([]byte, error) {
+			switch result := ids[binary.LittleEndian.Uint32(id)]; {
+			case result == nil:
+				return nil, hosttest.ErrFault
+			case *result:
+				return []byte{1}, nil
+			}
+			return []byte{0}, nil
+		},
+	}
 }
 
 func outcome(t *testing.T, filter string, h *hosttest.Host, action host.Action) Outcome {

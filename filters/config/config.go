@@ -153,6 +153,9 @@ func (o Object) Get(name string) Node {
 	return Node{doc: o.node.doc, path: join(o.node.path, name)}
 }
 
+// Len is how many known fields the object has.
+func (o Object) Len() int { return len(o.members) }
+
 // Node is the object's own node, to record a mistake about the whole.
 func (o Object) Node() Node { return o.node }
 

@@ -97,8 +97,9 @@ bench: ## Go benchmarks with allocations
 	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v '/e2e')
 
 .PHONY: bench-gc
-bench-gc: ## latency and memory of the garbage collectors in stock Envoy (GC="..." DURATION=15 RATE=30000)
-	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && toolchain/gcbench/run.sh
+bench-gc: ## latency, memory and pauses of garbage collectors in stock Envoy (GC=a,b DURATION=15 RATE=30000)
+	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && \
+	go run ./toolchain/gcbench $(if $(GC),-gc $(GC)) -duration $(or $(DURATION),15)s -rate $(or $(RATE),30000) $(BENCH_GC_FLAGS)
 
 .PHONY: envoy-path
 envoy-path: ## print the path of stock Envoy, fetching it if need be (use make -s)

@@ -145,11 +145,14 @@ func (c *SourceConfig) match(s *subject, in intent) mismatch {
 		{"serviceAccounts", c.ServiceAccounts, c.NotServiceAccounts, joinAccount(namespace, account, isAccount), account},
 		{"trustDomains", c.TrustDomains, c.NotTrustDomains, domain, ""},
 	} {
-		if f.want != nil && !(f.value != "" && (anyMatch(f.want, f.value) || f.also != "" && anyMatch(f.want, f.also))) {
+		is := func(patterns []match.String) bool {
+			return f.value != "" && anyMatch(patterns, f.value) || f.also != "" && anyMatch(patterns, f.also)
+		}
+		if f.want != nil && !is(f.want) {
 			return mismatch{part: f.part, found: f.value, absent: f.value == ""}
 		}
 		// Nobody is none of them, as in Istio.
-		if f.value != "" && (anyMatch(f.not, f.value) || f.also != "" && anyMatch(f.not, f.also)) {
+		if is(f.not) {
 			return mismatch{part: negated(f.part), found: f.value}
 		}
 	}
@@ -305,7 +308,7 @@ func (s *subject) claimValues(k Key, v *values) error {
 	for i := range s.claims {
 		set := &s.claims[i]
 		var c gjson.Result
-		ok := true
+		var ok bool
 		switch k.kind {
 		case keyAuthPrincipal:
 			_ = addIf(v, set.principal)

@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"errors"
 	"math"
 	"time"
 
@@ -96,11 +97,11 @@ func (p *ProviderConfig) verifySignature(t *Token, s Signatures) rejection {
 			continue
 		}
 		tried = true
-		switch checkSignature(s, t.algorithm, key, t.signed, t.signature) {
-		case nil:
+		err := checkSignature(s, t.algorithm, key, t.signed, t.signature)
+		switch {
+		case err == nil:
 			return rejection{}
-		case ErrForged:
-		default:
+		case !errors.Is(err, ErrForged):
 			return rejection{reason: ErrUndecided.Error(), undecided: true}
 		}
 	}

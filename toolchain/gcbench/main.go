@@ -32,7 +32,6 @@ var (
 	rate        = flag.Int("rate", 30_000, "requests per second")
 	work        = flag.String("work", "none", "what the filter does: none, or headers: reads all and adds one")
 	live        = flag.Int("live", 0, "kilobytes that the filter holds on to")
-	realtime    = flag.Bool("realtime", false, "keep other processes off (needs root): for a machine that is not idle")
 	connections = flag.Int("connections", 30, "connections that share the rate")
 	dir         = flag.String("dir", "build/gcbench", "where modules, configurations and logs go")
 )
@@ -57,8 +56,8 @@ func run() error {
 		return err
 	}
 	pin(os.Getpid(), 1)
-	fmt.Println("| collector | achieved/s | errors | p50 ms | p99 ms | p99.9 ms | max ms | RSS MB, early | RSS MB, end | CPU us/request |")
-	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+	fmt.Println("| collector | achieved/s | errors | p50 ms | p99 ms | p99.9 ms | max ms | RSS MB, early | RSS MB, end | CPU us/request | one collection us |")
+	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 	for name := range strings.SplitSeq(*collectors, ",") {
 		row, err := measure(envoy, name)
 		if err != nil {
@@ -123,17 +122,9 @@ func measure(envoy, name string) (string, error) {
 		return "", fmt.Errorf("%w; see %s", err, log.Name())
 	}
 	pin(cmd.Process.Pid, 0)
-	if *realtime {
-		for _, pid := range []int{cmd.Process.Pid, os.Getpid()} {
-			if err := exec.Command("chrt", "-a", "-r", "-p", "1", strconv.Itoa(pid)).Run(); err != nil {
-				return "", fmt.Errorf("chrt: %w", err)
-			}
-		}
-		defer func() { _ = exec.Command("chrt", "-a", "-o", "-p", "0", strconv.Itoa(os.Getpid())).Run() }()
-	}
 
 	var early int
-	early10 := time.AfterFunc(min(*duration, 10*time.Second), func() { early = rss(cmd.Process.Pid) })
+	early10 := time.AfterFunc(*duration/6, func() { early = rss(cmd.Process.Pid) })
 	defer early10.Stop()
 	before := cpu(cmd.Process.Pid)
 	latencies, errors := load(address)
@@ -146,18 +137,33 @@ func measure(envoy, name string) (string, error) {
 	quantile := func(q float64) float64 {
 		return float64(latencies[int(q*float64(len(latencies)-1))].Microseconds()) / 1000
 	}
-	return fmt.Sprintf("| %s | %.0f | %d | %.2f | %.2f | %.2f | %.1f | %d | %d | %.1f |", name,
+	return fmt.Sprintf("| %s | %.0f | %d | %.2f | %.2f | %.2f | %.1f | %d | %d | %.1f | %s |", name,
 		float64(len(latencies))/duration.Seconds(), errors, quantile(.5), quantile(.99), quantile(.999), quantile(1),
-		early, end, float64(used.Microseconds())/float64(len(latencies))), nil
+		early, end, float64(used.Microseconds())/float64(len(latencies)), pause(log.Name())), nil
+}
+
+// pause finds what the filter logged about one collection at its start: least and median of several.
+func pause(log string) string {
+	text, _ := os.ReadFile(log)
+	_, after, found := strings.Cut(string(text), "one collection: ")
+	if !found {
+		return ""
+	}
+	line, _, _ := strings.Cut(after, "\n")
+	return line
 }
 
 // load sends requests at the rate for the duration. A request that could not go out in time, because the one
 // before it had no answer yet, counts from when it should have: a stall is felt by all that arrive during it.
 func load(address string) (latencies []time.Duration, errors int) {
+	token := ""
+	if *work != "none" {
+		token = "authorization: Bearer " + strings.Repeat("eyJhbGciOiJSUzI1NiJ9", 30) + "\r\n"
+	}
 	request := []byte("GET /records/17?verbose=1 HTTP/1.1\r\nhost: database.example.org\r\n" +
 		"user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0)\r\naccept: application/json\r\n" +
 		"accept-encoding: gzip, deflate, br\r\nx-request-start: 1767225600\r\n" +
-		"authorization: Bearer " + strings.Repeat("eyJhbGciOiJSUzI1NiJ9", 30) + "\r\n\r\n")
+		token + "\r\n")
 	interval := time.Duration(*connections) * time.Second / time.Duration(*rate)
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -252,7 +258,7 @@ func waitFor(address string) error {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return fmt.Errorf("Envoy does not answer on %s: %v", address, last)
+	return fmt.Errorf("no answer from Envoy on %s: %w", address, last)
 }
 
 func freePort() (int, error) {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,12 +34,25 @@ func TestMesh(t *testing.T) {
 		metrics, err := m.Envoy(mesh.Database).Prometheus(ctx)
 		require.NoError(t, err)
 		for _, want := range []string{
-			`palisade_decisions{effect="allow",filter="authz",mode="enforce",policy="database-read"} 2`,
-			`palisade_decisions{effect="deny",filter="authz",mode="enforce",policy="none"} 5`,
+			`palisade_decisions{filter="authz",effect="allow",policy="database-read",mode="enforce"} 2`,
+			`palisade_decisions{filter="authz",effect="deny",policy="database-read",mode="enforce"} 5`,
+			`palisade_decisions{filter="jwt",effect="deny",policy="none",mode="enforce"} 5`,
+			`palisade_jwt_cache{result="miss"}`,
 		} {
-			assert.Contains(t, metrics, want)
+			assert.True(t, strings.Contains(metrics, want), "no %s in\n%s", want, ours(metrics))
 		}
 	})
+}
+
+// ours are the lines of the metrics that the filters made.
+func ours(metrics string) string {
+	var lines strings.Builder
+	for line := range strings.Lines(metrics) {
+		if strings.Contains(line, "palisade") {
+			lines.WriteString(line)
+		}
+	}
+	return lines.String()
 }
 
 // TestMeshEnds makes sure that nothing listens any more where the mesh was.

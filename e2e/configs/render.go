@@ -42,6 +42,8 @@ func (r *renderer) visit(node any) error {
 
 func (r *renderer) replace(key string, value any) (any, error) {
 	switch key {
+	case "configuration":
+		return r.filterConfig(value)
 	case "jwks":
 		return r.keys, nil
 	case "filename":
@@ -60,6 +62,28 @@ func (r *renderer) replace(key string, value any) (any, error) {
 		}
 	}
 	return value, nil
+}
+
+// filterConfig visits the JSON document in a filter's configuration.
+func (r *renderer) filterConfig(value any) (any, error) {
+	configuration, _ := value.(map[string]any)
+	text, ok := configuration["value"].(string)
+	if !ok {
+		return nil, fmt.Errorf("a filter's configuration is %v, not a StringValue", value)
+	}
+	var document map[string]any
+	if err := json.Unmarshal([]byte(text), &document); err != nil {
+		return nil, fmt.Errorf("a filter's configuration: %w", err)
+	}
+	if err := r.visit(document); err != nil {
+		return nil, err
+	}
+	rendered, err := json.Marshal(document)
+	if err != nil {
+		return nil, fmt.Errorf("a filter's configuration: %w", err)
+	}
+	configuration["value"] = string(rendered)
+	return configuration, nil
 }
 
 // file is where a file named in a configuration is on this machine.

@@ -60,6 +60,7 @@ func run(ctx context.Context, screen *screen, keep bool) (err error) {
 	screen.title()
 	m, err := mesh.Start(walkCtx)
 	if err != nil {
+		screen.printf("failed.\n")
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Stop()) }()

@@ -88,7 +88,7 @@ func decision(text *string) (*Decision, error) {
 // group of a regex is cut out of the name, the second becomes the value.
 func statsTags() list {
 	var tags list
-	for _, label := range []string{"filter", "effect", "policy", "mode", "result", "kind", "provider"} {
+	for _, label := range []string{"filter", "effect", "policy", "mode", "result", "kind", "provider", "on"} {
 		tags = append(tags, object{
 			"tag_name": label,
 			"regex":    `^wasmcustom\.palisade\.[a-z_]+(?:\.[^.]+\.[^.]+)*?(\.` + label + `\.([^.]+))`,

@@ -38,14 +38,15 @@ func (m *Mesh) Take(ctx context.Context, step Step) (*Result, error) {
 	result := &Result{Step: step}
 	requestID := rand.Text()
 	response, body, err := m.send(ctx, step, requestID)
-	if alert, ok := tlsAlert(err); ok {
+	if err != nil {
+		alert, ok := m.tlsAlert(ctx, step)
+		if !ok {
+			return nil, fmt.Errorf("mesh: step %q: %w", step.Name, err)
+		}
 		result.Got = Outcome{Effect: "deny", By: ByTLS}
 		result.Reason = alert
 		result.compare()
 		return result, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("mesh: step %q: %w", step.Name, err)
 	}
 	result.Got.Status = response.StatusCode
 	if err := result.readRecord(ctx, m, requestID); err != nil {
@@ -99,8 +100,21 @@ func (m *Mesh) clientTLS(step Step) (*tls.Config, error) {
 	}
 }
 
-// tlsAlert tells whether the server ended the handshake with an alert.
-func tlsAlert(err error) (string, bool) {
+// tlsAlert tells whether the server ends the handshake with an alert. In TLS
+// 1.3 a client has finished its part by the time the server looks at its
+// certificate: one that writes its request meanwhile may see a broken pipe
+// instead of the alert, so this one only reads.
+func (m *Mesh) tlsAlert(ctx context.Context, step Step) (string, bool) {
+	config, err := m.clientTLS(step)
+	if err != nil {
+		return "", false
+	}
+	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", m.Address(step.To))
+	if err == nil {
+		defer conn.Close()
+		_ = conn.SetReadDeadline(time.Now().Add(recordTimeout))
+		_, err = conn.Read(make([]byte, 1))
+	}
 	var operation *net.OpError
 	if errors.As(err, &operation) && operation.Op == "remote error" {
 		return operation.Err.Error(), true

@@ -218,7 +218,7 @@ func decodeCondition(n config.Node) ConditionConfig {
 		return ConditionConfig{CEL: cel.String(""), Path: cel.Path()}
 	}
 	key := o.Require("key", `"request.auth.claims[scope]"`)
-	c := ConditionConfig{Values: decodeStrings(o.Get("values")), NotValues: decodeStrings(o.Get("notValues"))}
+	var c ConditionConfig
 	if !o.Get("values").Present() && !o.Get("notValues").Present() {
 		n.Mistake("a condition has values or notValues")
 	}
@@ -228,6 +228,11 @@ func decodeCondition(n config.Node) ConditionConfig {
 			key.Mistake("found \"" + text + "\": " + err.Error())
 		}
 	}
+	decode := decodeStrings
+	if c.Key.kind == keySourcePrincipal {
+		decode = decodePrincipals // with or without spiffe://, as in a source
+	}
+	c.Values, c.NotValues = decode(o.Get("values")), decode(o.Get("notValues"))
 	return c
 }
 

@@ -28,6 +28,7 @@ type mismatch struct {
 	part    string // the first that did not: "principals", "paths", "request.auth.claims[scope]"
 	found   string // the request's value
 	absent  bool   // the request has no such value
+	secret  bool   // found may be a token or a cookie, and is not to be repeated
 	err     error  // or it could not be evaluated
 }
 
@@ -38,6 +39,8 @@ func (m mismatch) String() string {
 		return m.part + " could not be evaluated: " + m.err.Error()
 	case m.absent:
 		return m.part + " does not match: the request has none"
+	case m.secret:
+		return m.part + " does not match the request's value"
 	}
 	return m.part + " does not match \"" + m.found + "\""
 }
@@ -79,7 +82,7 @@ func (r *RuleConfig) matchTo(s *subject, in intent) mismatch {
 		case err != nil:
 			return unknown("ports", err, in)
 		case ok:
-			return mismatch{ok: true, met: 1}
+			return mismatch{ok: true, met: 2}
 		}
 		m := mismatch{part: f.Field, found: f.Found, absent: f.Found == ""}
 		if f.Field == "hosts" || f.Field == "ports" || f.Field == "notHosts" || f.Field == "notPorts" {
@@ -213,10 +216,10 @@ func (c *ConditionConfig) match(s *subject, in intent) mismatch {
 	// needed to allow. A condition with notValues is met by a value that is none of them.
 	doubtful := v.repeatable
 	if c.Values != nil && !v.match(c.Values, doubtful && in == allowing) {
-		return mismatch{part: c.Key.text, found: v.first, absent: v.n == 0}
+		return mismatch{part: c.Key.text, found: v.first, absent: v.n == 0, secret: c.Key.kind == keyHeader}
 	}
 	if c.NotValues != nil && v.match(c.NotValues, doubtful && in == denying) {
-		return mismatch{part: c.Key.text, found: v.first}
+		return mismatch{part: c.Key.text, found: v.first, secret: c.Key.kind == keyHeader}
 	}
 	return mismatch{ok: true}
 }

@@ -104,7 +104,7 @@ func (p *Policy) Decide(r *request.Request) Result {
 	var res Result
 	path, err := match.NormalPath(r.RawPath(), p.config.Normalization)
 	if err != nil {
-		return res.deny(400, "", "", "the path has a NUL")
+		return res.deny(400, "", "", err.Error())
 	}
 	res.Path = path
 	s, err := p.subject(r, path)

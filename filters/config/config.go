@@ -38,19 +38,26 @@ func (ms Mistakes) Error() string {
 // Document is a configuration being decoded.
 type Document struct{ mistakes Mistakes }
 
-// Parse reads raw as one JSON object. Read the returned node, then ask Document.Err.
+// Parse reads raw as one JSON object, or as an encoded google.protobuf.Struct, which stands for one. Read
+// the returned node, then ask Document.Err.
 func Parse(raw []byte) (*Document, Node) {
 	d := &Document{}
 	root := Node{doc: d, path: "$"}
-	v, err := jsonstrict.Parse(string(raw))
-	switch {
-	case len(strings.TrimSpace(string(raw))) == 0:
+	if len(strings.TrimSpace(string(raw))) == 0 {
 		root.Mistake("the configuration is empty; a JSON object is needed")
-	case err != nil:
-		root.Mistake("the document " + err.Error())
-	default:
-		root.value, root.present = v, true
+		return d, root
 	}
+	v, err := jsonstrict.Parse(string(raw))
+	if err != nil {
+		if document, notStruct := structToJSON(raw); notStruct == nil {
+			v, err = jsonstrict.Parse(string(document))
+		}
+	}
+	if err != nil {
+		root.Mistake("the document " + err.Error())
+		return d, root
+	}
+	root.value, root.present = v, true
 	return d, root
 }
 

@@ -2,7 +2,11 @@
 // logs, and the reply to a caller who is refused.
 package decision
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/palisade-mesh/palisade/filters/jsonstrict"
+)
 
 // Effect is what a filter decided.
 type Effect string
@@ -49,7 +53,7 @@ type Record struct {
 // AppendJSON appends the record as one line of JSON.
 func (r *Record) AppendJSON(b []byte) []byte {
 	b = append(b, `{"filter":`...)
-	b = AppendString(b, r.Filter)
+	b = jsonstrict.AppendString(b, r.Filter)
 	b = appendMember(b, "mode", string(r.Mode))
 	b = appendMember(b, "effect", string(r.Effect))
 	b = appendMember(b, "policy", r.Policy)
@@ -71,32 +75,5 @@ func appendMember(b []byte, name, value string) []byte {
 	b = append(b, ',', '"')
 	b = append(b, name...)
 	b = append(b, '"', ':')
-	return AppendString(b, value)
-}
-
-// AppendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD, and control
-// characters are escaped, so that a request cannot forge a log line.
-func AppendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	for i, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r < 0x20 || r == 0x7f:
-			b = append(b, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
-		case r < 0x80:
-			b = append(b, byte(r))
-		case r == 0xfffd || r == 0x2028 || r == 0x2029: // the line separators end lines in some viewers
-			b = append(b, `\u`...)
-			b = append(b, hex[r>>12], hex[r>>8&15], hex[r>>4&15], hex[r&15])
-		default:
-			end := i + 2
-			for end < len(s) && s[end]&0xc0 == 0x80 {
-				end++
-			}
-			b = append(b, s[i:end]...)
-		}
-	}
-	return append(b, '"')
+	return jsonstrict.AppendString(b, value)
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/palisade-mesh/palisade/filters/config"
+	"github.com/palisade-mesh/palisade/filters/jsonstrict"
 )
 
 // Format is the form of a refusal's body.
@@ -60,7 +61,7 @@ func (r Response) Reply(d Decision, detail string, headers ...[2]string) Reply {
 	switch r.Format {
 	case Problem:
 		b := append(make([]byte, 0, 256), `{"type":"about:blank","title":`...)
-		b = AppendString(b, title)
+		b = jsonstrict.AppendString(b, title)
 		b = append(b, `,"status":`...)
 		b = strconv.AppendUint(b, uint64(d.Status), 10)
 		b = appendMember(b, "detail", detail)

@@ -224,7 +224,7 @@ func (h *Host) Now() time.Time {
 
 // NextRequest puts another request in, keeping what belongs to the worker. properties are by path.
 func (h *Host) NextRequest(headers [][2]string, properties map[string]string) {
-	h.Headers, h.Properties = headers, map[string]string{}
+	h.Headers, h.Properties = slices.Clone(headers), map[string]string{}
 	for k, v := range properties {
 		h.Properties[k] = v
 	}

@@ -19,7 +19,7 @@ func ParseHost(pattern string) (Host, error) {
 	// A prefix such as "db:80*" has its port at the end; a suffix such as "*.example.org:443" too.
 	s.text = foldHost(name) + port
 	if s.kind == prefix && port == "" {
-		s.text = strings.ToLower(name) // a prefix may end in a dot that is not the last
+		s.text = lower(name) // a prefix may end in a dot that is not the last
 	}
 	return Host{pattern: s, withPort: port != ""}, nil
 }
@@ -47,7 +47,51 @@ func NormalHost(authority string) string {
 	return folded + port
 }
 
-func foldHost(name string) string { return strings.TrimSuffix(strings.ToLower(name), ".") }
+func foldHost(name string) string { return strings.TrimSuffix(lower(name), ".") }
+
+// lower is strings.ToLower for ASCII only: U+212A, the sign for kelvin, is not the k of another host's name.
+func lower(s string) string {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 'A' && s[i] <= 'Z' {
+			b := []byte(s)
+			for ; i < len(b); i++ {
+				if b[i] >= 'A' && b[i] <= 'Z' {
+					b[i] += 'a' - 'A'
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
+}
+
+// ValidAuthority tells whether an authority is a host with at most a port (RFC 9110 section 7.2). Of what
+// looks like "a.example:x@b.example", or has a port that is none, readers make different hosts.
+func ValidAuthority(authority string) bool {
+	if strings.IndexByte(authority, '@') >= 0 {
+		return false
+	}
+	name, port := splitPort(authority)
+	for i := 1; i < len(port); i++ {
+		if port[i] < '0' || port[i] > '9' {
+			return false
+		}
+	}
+	if inside, ok := strings.CutPrefix(name, "["); ok {
+		end := strings.IndexByte(inside, ']')
+		return end == len(inside)-1 && end > 0
+	}
+	if strings.IndexByte(name, ':') < 0 {
+		return true
+	}
+	// Only an IPv6 address has more colons, from careless clients without brackets.
+	for i := 0; i < len(name); i++ {
+		if _, hex := unhex(name[i]); !hex && name[i] != ':' && name[i] != '.' {
+			return false
+		}
+	}
+	return true
+}
 
 // splitPort cuts an authority before the colon of its port: "[::1]:80" is "[::1]" and ":80". A bare IPv6
 // address, which an authority may not have, is left whole.

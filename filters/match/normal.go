@@ -1,6 +1,7 @@
 package match
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 )
@@ -30,8 +31,14 @@ func ParseNormalization(name string) (Normalization, bool) {
 	return None, false
 }
 
-// ErrNUL is a path with a NUL, raw or encoded. C code behind the proxy would see it end there.
-var ErrNUL = errors.New("match: the path has a NUL")
+// Errors of NormalPath: paths that have no normal form which everybody behind the proxy would agree on.
+var (
+	// ErrNUL is a path with a NUL, raw or encoded. C code behind the proxy would see it end there.
+	ErrNUL = errors.New("the path has a NUL")
+	// ErrAmbiguous is a path such as "/a//../b": "/a/b" to who removes dot segments first (Envoy), "/b" to who
+	// merges slashes first (nginx, Apache, Go). Whichever were taken, a request could be made for the other.
+	ErrAmbiguous = errors.New("the path has a .. that removes an empty segment, which not everybody reads alike")
+)
 
 // CutQuery leaves out query and fragment. A fragment never belongs on the wire (RFC 9112 section 3.2),
 // but what is behind the proxy may cut there, so matching does too.
@@ -42,10 +49,10 @@ func CutQuery(target string) string {
 	return target
 }
 
-// NormalPath brings a path without query to the level's normal form: escapes are decoded in one pass,
-// then dot segments are removed, then slashes merged, which is Envoy's order. Decoding once is enough for
-// whoever decodes once; "%252e" stays what it is. A path that does not start with a slash ("*") is
-// returned as it is. It allocates only when there is something to change.
+// NormalPath brings a path without query to the level's normal form: escapes are decoded in one pass, dot
+// segments removed and slashes merged. Decoding once is enough for whoever decodes once; "%252e" stays what
+// it is. A path that does not start with a slash ("*") is returned as it is. It allocates only when there is
+// something to change.
 func NormalPath(path string, level Normalization) (string, error) {
 	if strings.IndexByte(path, 0) >= 0 || strings.Contains(path, "%00") {
 		return "", ErrNUL
@@ -58,11 +65,14 @@ func NormalPath(path string, level Normalization) (string, error) {
 	if len(buf) == 0 || buf[0] != '/' {
 		return path, nil
 	}
-	buf = removeDotSegments(buf)
-	if level >= MergeSlashes {
-		buf = mergeSlashes(buf)
+	if level < MergeSlashes {
+		return string(removeDotSegments(buf)), nil
 	}
-	return string(buf), nil
+	slashesFirst := removeDotSegments(mergeSlashes(append([]byte(nil), buf...)))
+	if dotsFirst := mergeSlashes(removeDotSegments(buf)); !bytes.Equal(dotsFirst, slashesFirst) {
+		return "", ErrAmbiguous
+	}
+	return string(slashesFirst), nil
 }
 
 // isNormal is a quick test that never says yes wrongly.
@@ -103,7 +113,7 @@ func unescape(buf []byte, path string, decodeSlash bool) []byte {
 		}
 		i += 2
 		switch v := hi<<4 | lo; {
-		case isUnreserved(v):
+		case isUnreserved(v) && !completesEscape(buf, v):
 			buf = append(buf, v)
 		case decodeSlash && (v == '/' || v == '\\'):
 			buf = append(buf, '/')
@@ -112,6 +122,23 @@ func unescape(buf []byte, path string, decodeSlash bool) []byte {
 		}
 	}
 	return buf
+}
+
+// completesEscape tells whether c, decoded, would make an escape of a '%' that is none: "%2%65" decoded once
+// is not the "%2e" that the next reader would decode.
+func completesEscape(buf []byte, c byte) bool {
+	if _, hex := unhex(c); !hex {
+		return false
+	}
+	n := len(buf)
+	if n >= 1 && buf[n-1] == '%' {
+		return true
+	}
+	if n < 2 || buf[n-2] != '%' {
+		return false
+	}
+	_, hex := unhex(buf[n-1])
+	return hex
 }
 
 // removeDotSegments is RFC 3986 section 5.2.4 in place, on an absolute path.

@@ -28,8 +28,11 @@ var (
 	PropertySNI             = []string{"connection", "requested_server_name"}
 )
 
-// ErrRepeated is a pseudo-header or host that occurs twice: two readers would act on different ones.
-var ErrRepeated = errors.New("request: a pseudo-header is repeated")
+// Errors of Load, for requests that two readers would take for different ones.
+var (
+	ErrRepeated  = errors.New("request: a pseudo-header is repeated")
+	ErrAuthority = errors.New("request: the authority is not a host with at most a port")
+)
 
 // Request is one request. It is not safe for concurrent use.
 type Request struct {
@@ -71,6 +74,9 @@ func Load(source Source) (*Request, error) {
 	}
 	if methods > 1 || paths > 1 || hosts > 1 {
 		return nil, ErrRepeated
+	}
+	if !match.ValidAuthority(r.host) {
+		return nil, ErrAuthority
 	}
 	r.host = match.NormalHost(r.host)
 	return r, nil

@@ -44,6 +44,8 @@ func (c *tokenCache) put(provider int, token string, id *identity) {
 	if c.config.Entries == 0 || len(token) > c.config.MaxTokenBytes {
 		return
 	}
+	// An entry that stayed in the list without being in the map would never go.
+	c.drop(provider, token)
 	if len(c.entries) >= c.config.Entries {
 		c.remove(c.oldest)
 	}
@@ -53,7 +55,7 @@ func (c *tokenCache) put(provider int, token string, id *identity) {
 	c.link(e)
 }
 
-// drop forgets a token, for one that has expired.
+// drop forgets a token, for one that has expired or is to be put again.
 func (c *tokenCache) drop(provider int, token string) {
 	if e := c.entries[cacheKey{provider, token}]; e != nil {
 		c.remove(e)

@@ -87,6 +87,9 @@ func parseKey(v gjson.Result) (key *Key, mistake string) {
 		return nil, ""
 	}
 	if ops, ok := jsonstrict.Member(v, "key_ops"); ok {
+		if !ops.IsArray() {
+			return nil, "key_ops is not a list"
+		}
 		verify := false
 		ops.ForEach(func(_, op gjson.Result) bool {
 			verify = verify || op.Type == gjson.String && op.Str == "verify"

@@ -35,9 +35,8 @@ type rejection struct {
 
 func reject(reason string) rejection { return rejection{reason: reason} }
 
-// verify checks everything about a token that does not depend on the request or the time, in the order of
-// the contract.
-func (p *ProviderConfig) verify(index int, t *Token, s Signatures) (*identity, rejection) {
+// verify checks everything about a token that does not depend on the request, in the order of the contract.
+func (p *ProviderConfig) verify(index int, t *Token, s Signatures, now time.Time) (*identity, rejection) {
 	if !p.algorithms.has(t.algorithm) {
 		return nil, reject("the token's algorithm is not accepted")
 	}
@@ -52,6 +51,9 @@ func (p *ProviderConfig) verify(index int, t *Token, s Signatures) (*identity, r
 	}
 	id := &identity{provider: index}
 	if r := p.readTimes(t.claims, id); r.reason != "" {
+		return nil, r
+	}
+	if r := p.timely(id, now); r.reason != "" {
 		return nil, r
 	}
 	if p.Audiences != nil && !p.audienceFits(t.claims) {
@@ -139,6 +141,27 @@ func (p *ProviderConfig) readTimes(c gjson.Result, id *identity) rejection {
 // current checks what changes from request to request: the time, and the certificate that the token may be
 // bound to. digest gives the SHA-256 of the peer's certificate in base64url.
 func (p *ProviderConfig) current(id *identity, now time.Time, digest func() (string, error)) rejection {
+	if r := p.timely(id, now); r.reason != "" {
+		return r
+	}
+	switch {
+	case p.Binding == BindingOff, p.Binding == BindingIfPresent && !id.bound:
+		return rejection{}
+	case !id.bound:
+		return reject("the token is not bound to a certificate")
+	}
+	d, err := digest()
+	switch {
+	case err != nil:
+		return rejection{reason: "the peer's certificate could not be read", undecided: true}
+	case d == "" || id.thumb == "" || d != id.thumb:
+		return reject("the token is bound to another certificate")
+	}
+	return rejection{}
+}
+
+// timely checks the times.
+func (p *ProviderConfig) timely(id *identity, now time.Time) rejection {
 	seconds, skew := float64(now.UnixMilli())/1000, p.ClockSkew.Seconds()
 	switch {
 	case seconds >= id.expires+skew: // RFC 7519 section 4.1.4: on or after
@@ -154,19 +177,6 @@ func (p *ProviderConfig) current(id *identity, now time.Time, digest func() (str
 		if id.expires-from > p.MaxLifetime.Seconds() {
 			return reject("the token's lifetime is longer than is accepted")
 		}
-	}
-	switch {
-	case p.Binding == BindingOff, p.Binding == BindingIfPresent && !id.bound:
-		return rejection{}
-	case !id.bound:
-		return reject("the token is not bound to a certificate")
-	}
-	d, err := digest()
-	switch {
-	case err != nil:
-		return rejection{reason: "the peer's certificate could not be read", undecided: true}
-	case d == "" || id.thumb == "" || d != id.thumb:
-		return reject("the token is bound to another certificate")
 	}
 	return rejection{}
 }

@@ -6,12 +6,12 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/palisade-mesh/palisade/filters/claims"
-	"github.com/palisade-mesh/palisade/filters/decision"
+	"github.com/palisade-mesh/palisade/filters/jsonstrict"
 )
 
 // prepare works out once what an accepted token adds to each of its requests.
 func (p *ProviderConfig) prepare(id *identity, t *Token) {
-	b := decision.AppendString([]byte{'{'}, p.Name)
+	b := jsonstrict.AppendString([]byte{'{'}, p.Name)
 	b = append(b, ':')
 	b = appendClaims(b, t.claims, p.SpaceDelimited)
 	id.property = string(append(b, '}'))
@@ -48,12 +48,13 @@ func appendClaims(b []byte, c gjson.Result, spaceDelimited []string) []byte {
 		}
 		b = append(b, '[')
 		firstWord := true
-		for word := range strings.FieldsSeq(v.Str) {
+		// By spaces only (RFC 6749 section 3.3): what else Unicode calls a space does not make two scopes of one.
+		for word := range strings.FieldsFuncSeq(v.Str, func(r rune) bool { return r == ' ' }) {
 			if !firstWord {
 				b = append(b, ',')
 			}
 			firstWord = false
-			b = decision.AppendString(b, word)
+			b = jsonstrict.AppendString(b, word)
 		}
 		b = append(b, ']')
 		return true

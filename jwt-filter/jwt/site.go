@@ -28,10 +28,15 @@ func (s TokenSite) Without(value string) (rest string, found bool) {
 }
 
 // cutPrefix finds the token behind a prefix. The name of an authentication scheme ignores case (RFC 9110
-// section 11.1): what a lenient upstream would take for a token must not pass here unseen.
+// section 11.1), and the space after it may be a tab: what a lenient upstream would take for a token must not
+// pass here unseen.
 func cutPrefix(part, prefix string) (string, bool) {
 	part = strings.TrimLeft(part, " \t")
-	if len(part) < len(prefix) || !strings.EqualFold(part[:len(prefix)], prefix) {
+	if len(part) < len(prefix) {
+		return "", false
+	}
+	word, spaced := strings.CutSuffix(prefix, " ")
+	if !strings.EqualFold(part[:len(word)], word) || spaced && part[len(word)] != ' ' && part[len(word)] != '\t' {
 		return "", false
 	}
 	return strings.Trim(part[len(prefix):], " \t"), true

@@ -66,7 +66,7 @@ func (v *Verifier) Decide(r *request.Request, now time.Time) Result {
 	v.antiSpoof(r, &res)
 	path, err := match.NormalPath(r.RawPath(), v.config.Normalization)
 	if err != nil {
-		return res.deny(400, "the path has a NUL")
+		return res.deny(400, err.Error())
 	}
 	res.Path = path
 	requirement, err := v.requirement(r, &res)
@@ -198,7 +198,8 @@ func (v *Verifier) judge(l *located, r *request.Request, now time.Time, state *t
 		}
 		p := &v.config.Providers[i]
 		id := v.cache.get(i, l.token)
-		if id != nil {
+		hit := id != nil
+		if hit {
 			res.CacheHits++
 		} else {
 			res.CacheMisses++
@@ -210,7 +211,7 @@ func (v *Verifier) judge(l *located, r *request.Request, now time.Time, state *t
 				}
 			}
 			var no rejection
-			if id, no = p.verify(i, parsed, v.signatures); id == nil {
+			if id, no = p.verify(i, parsed, v.signatures, now); id == nil {
 				if no.undecided {
 					state.rejected = no
 					return false
@@ -232,7 +233,9 @@ func (v *Verifier) judge(l *located, r *request.Request, now time.Time, state *t
 			why = no
 			continue
 		}
-		v.cache.put(i, l.token, id)
+		if !hit {
+			v.cache.put(i, l.token, id)
+		}
 		state.valid |= 1 << i
 		state.identities[state.accepted] = id
 		state.accepted++
@@ -275,7 +278,11 @@ func (v *Verifier) removeTokens(res *Result, wanted providerSet) {
 			continue
 		}
 		for _, site := range v.config.Providers[i].Headers {
-			res.RemoveTokens = append(res.RemoveTokens, TokenSite{site.Name, site.Prefix})
+			// A header that claims are handed on by is removed whole: what the client put beside the token
+			// must not come back.
+			if !contains(v.outputs, site.Name) {
+				res.RemoveTokens = append(res.RemoveTokens, TokenSite{site.Name, site.Prefix})
+			}
 		}
 	}
 }

@@ -1,0 +1,65 @@
+package decision_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/palisade-mesh/palisade/filters/decision"
+)
+
+func TestRecordIsOneLineOfJSONWhateverARequestSays(t *testing.T) {
+	const evil = "\",\"effect\":\"allow\"}\nforged \u2028\u009b\xff\\"
+	r := decision.Record{
+		Filter: "authz", Mode: decision.Enforce, Decision: decision.Decision{Effect: decision.Deny, Status: 403, Reason: evil},
+		Method: evil, Host: evil, Path: evil, RequestID: evil,
+	}
+	line := r.AppendJSON(nil)
+	assert.NotContains(t, string(line), "\n")
+	var got map[string]any
+	require.NoError(t, json.Unmarshal(line, &got))
+	assert.Equal(t, map[string]any{
+		"filter": "authz", "mode": "enforce", "effect": "deny", "policy": "", "rule": "", "reason": got["reason"], "status": 403.0,
+		"principal": "", "requestPrincipal": "", "remoteIP": "", "method": got["method"], "host": got["host"], "path": got["path"],
+		"requestId": got["requestId"],
+	}, got)
+	assert.Equal(t, string([]rune(evil)), got["path"])
+}
+
+func TestReply(t *testing.T) {
+	d := decision.Decision{Effect: decision.Deny, Status: 403, Policy: "p", Rule: "rules[0]", Reason: `paths does not match "/x"`}
+	for name, c := range map[string]struct {
+		response          decision.Response
+		body, contentType string
+	}{
+		"problem":           {decision.Response{}, `{"type":"about:blank","title":"Forbidden","status":403,"detail":"no"}`, "application/problem+json"},
+		"problem explained": {decision.Response{Explain: true}, `{"type":"about:blank","title":"Forbidden","status":403,"detail":"no","policy":"p","rule":"rules[0]","reason":"paths does not match \"/x\""}`, "application/problem+json"},
+		"text":              {decision.Response{Format: decision.Text}, "no\n", "text/plain; charset=utf-8"},
+		"text explained":    {decision.Response{Format: decision.Text, Explain: true}, "no: paths does not match \"/x\"\n", "text/plain; charset=utf-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reply := c.response.Reply(d, "no", [2]string{"a", "b"})
+			assert.Equal(t, c.body, string(reply.Body))
+			assert.Equal(t, [][2]string{{"a", "b"}, {"content-type", c.contentType}}, reply.Headers)
+			assert.EqualValues(t, 7, reply.GRPC)
+		})
+	}
+	assert.Equal(t, decision.Reply{Status: 403, GRPC: 7}, decision.Response{Format: decision.Empty}.Reply(d, "no"))
+}
+
+func TestReplyGivesGRPCCallersTheirStatus(t *testing.T) {
+	for status, want := range map[uint32]int32{400: 13, 401: 16, 403: 7, 429: 8, 503: 14, 500: 14} {
+		reply := decision.Response{}.Reply(decision.Decision{Status: status}, "")
+		assert.Equal(t, want, reply.GRPC, status)
+		assert.Equal(t, status, reply.Status)
+	}
+}
+
+func TestAuditLogs(t *testing.T) {
+	assert.True(t, decision.AuditAll.Logs(decision.Allow))
+	assert.True(t, decision.AuditDenied.Logs(decision.Deny))
+	assert.False(t, decision.AuditDenied.Logs(decision.Allow))
+	assert.False(t, decision.AuditOff.Logs(decision.Deny))
+}

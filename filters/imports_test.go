@@ -1,0 +1,141 @@
+package filters_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	module = "github.com/palisade-mesh/palisade/"
+	sdk    = "github.com/tetratelabs/proxy-wasm-go-sdk"
+	ours   = module + "filters/sdk"
+)
+
+// forbidden is what no package in a Wasm module imports, with the reason. The standard library's own imports
+// are its own affair: crypto drags in fmt, but nothing on a request's path calls it.
+var forbidden = map[string]string{
+	"fmt":           "formats by reflection, and allocates for it",
+	"encoding/json": "decodes by reflection, keeps the last of duplicate members and ignores their case",
+	"encoding/asn1": "decodes by reflection",
+	"reflect":       "is slow in Wasm and incomplete in TinyGo",
+	"crypto/x509":   "needs net, and 1 MB",
+	"net":           "does not exist in a proxy",
+	"net/http":      "does not exist in a proxy",
+	"os/exec":       "does not exist in a proxy",
+	"testing":       "belongs to tests",
+	"regexp":        "backs patterns that a policy's author cannot see the cost of",
+}
+
+// allowedModules are whose packages may be compiled to Wasm, beside ours and the standard library's.
+var allowedModules = []string{sdk, "github.com/tidwall/gjson", "github.com/tidwall/match", "github.com/tidwall/pretty"}
+
+// exceptions are imports that forbidden names and that are nevertheless there.
+var exceptions = map[string][]string{
+	"github.com/tidwall/pretty": {"encoding/json"}, // behind gjson's @pretty, which no path of ours has
+	sdk + "/proxywasm":          {"fmt"},           // the SDK's LogInfof and its like, which we do not call
+	sdk + "/proxywasm/internal": {"reflect"},       // slice headers, no reflection
+}
+
+type listed struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+}
+
+// TestWasmImports looks at all that is compiled into each filter's module.
+func TestWasmImports(t *testing.T) {
+	filters := filterDirs(t)
+	require.NotEmpty(t, filters)
+	for _, filter := range filters {
+		t.Run(filter, func(t *testing.T) {
+			packages := dependencies(t, filter)
+			assert.Empty(t, violations(packages))
+			assert.True(t, slices.ContainsFunc(packages, func(p listed) bool { return p.ImportPath == ours }),
+				"the module does not talk to a host at all")
+		})
+	}
+}
+
+// TestOnlyOnePackageImportsTheSDK looks at all packages of the repository, whatever they are compiled to.
+func TestOnlyOnePackageImportsTheSDK(t *testing.T) {
+	for _, p := range dependencies(t, "...") {
+		if strings.HasPrefix(p.ImportPath, module) && p.ImportPath != ours {
+			assert.False(t, slices.ContainsFunc(p.Imports, isSDK), "%s imports the SDK; only %s may", p.ImportPath, ours)
+		}
+	}
+}
+
+func TestViolationsAreFound(t *testing.T) {
+	found := violations([]listed{
+		{ImportPath: module + "x", Imports: []string{"strings", "fmt"}},
+		{ImportPath: module + "y", Imports: []string{sdk + "/proxywasm"}},
+		{ImportPath: "example.com/heavy", Imports: []string{"strings"}},
+		{ImportPath: "crypto/rsa", Standard: true, Imports: []string{"fmt"}},
+		{ImportPath: sdk + "/proxywasm", Imports: []string{"fmt", "net"}},
+	})
+	assert.Len(t, found, 4, "%v", found)
+}
+
+func violations(packages []listed) []string {
+	var found []string
+	for _, p := range packages {
+		if p.Standard {
+			continue
+		}
+		inAllowed := func(m string) bool { return p.ImportPath == m || strings.HasPrefix(p.ImportPath, m+"/") }
+		if !strings.HasPrefix(p.ImportPath, module) && !slices.ContainsFunc(allowedModules, inAllowed) {
+			found = append(found, p.ImportPath+" is of a module that is not allowed in Wasm")
+		}
+		for _, imported := range p.Imports {
+			if reason := forbidden[imported]; reason != "" && !slices.Contains(exceptions[p.ImportPath], imported) {
+				found = append(found, p.ImportPath+" imports "+imported+", which "+reason)
+			}
+			if isSDK(imported) && p.ImportPath != ours && !isSDK(p.ImportPath) {
+				found = append(found, p.ImportPath+" imports the SDK; only "+ours+" may")
+			}
+		}
+	}
+	return found
+}
+
+func isSDK(path string) bool { return path == sdk || strings.HasPrefix(path, sdk+"/") }
+
+// dependencies lists a pattern's packages with all that they depend on, as they are compiled to Wasm.
+func dependencies(t *testing.T, pattern string) []listed {
+	t.Helper()
+	command := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Standard,Imports", "-tags", "tinygo.wasm", "./"+pattern)
+	command.Dir = ".."
+	command.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	out, err := command.Output()
+	require.NoError(t, err, stderr.String())
+	var packages []listed
+	for decoder := json.NewDecoder(bytes.NewReader(out)); decoder.More(); {
+		var p listed
+		require.NoError(t, decoder.Decode(&p))
+		packages = append(packages, p)
+	}
+	return packages
+}
+
+// filterDirs are the directories of the repository that hold a filter.
+func filterDirs(t *testing.T) []string {
+	t.Helper()
+	mains, err := filepath.Glob("../*-filter/main.go")
+	require.NoError(t, err)
+	var dirs []string
+	for _, m := range mains {
+		dirs = append(dirs, filepath.Base(filepath.Dir(m)))
+	}
+	return dirs
+}

@@ -67,20 +67,22 @@ func (p *plugin) RequestHeaders(h host.Host) host.Action {
 	}
 	res := p.verifier.Decide(r, h.Now())
 	p.countCache(h, &res)
+	pass := res.Effect == decision.Allow || p.reporter.Mode == decision.DryRun
+	// Before the record, which is to say what became of the request.
+	if pass && p.apply(h, r, &res) != nil {
+		pass = false
+		p.reporter.Error(h, "apply")
+		res.Decision = decision.Decision{Effect: decision.Deny, Status: 503, Rule: res.Rule, Reason: "the request could not be changed as it has to be"}
+	}
 	peer, _ := r.Peer() // for the record only
 	p.reporter.Decision(h, &decision.Record{
 		Decision: res.Decision, Principal: peer.Name(), RequestPrincipal: res.Principal, RemoteIP: r.RemoteIP(),
 		Method: r.Method(), Host: r.Host(), Path: res.Path, RequestID: r.ID(),
 	})
-	if res.Effect == decision.Deny && p.reporter.Mode == decision.Enforce {
-		return p.refuse(h, r, &res)
+	if pass {
+		return host.Continue
 	}
-	if err := p.apply(h, r, &res); err != nil {
-		p.reporter.Error(h, "apply")
-		return p.reporter.Refuse(h, decision.Decision{Effect: decision.Deny, Status: 503, Reason: "the claims could not be handed on"},
-			"the request could not be checked", r.IsGRPC())
-	}
-	return host.Continue
+	return p.refuse(h, r, &res)
 }
 
 // apply changes the request as the verifier says. An error leaves a request that must not go on: it may

@@ -61,6 +61,20 @@ func TestBadConfiguration(t *testing.T) {
 	})
 }
 
+// TestStructConfiguration gives a configuration as a message: Envoy hands its
+// encoding to the filter.
+func TestStructConfiguration(t *testing.T) {
+	upstream := startUpstream(t)
+	e := startEnvoy(t, oneFilter(t, upstream, envoy.Wasm{Name: "authz-filter", AsStruct: true,
+		Config: `{"policies": [{"name": "all", "rules": [{"to": [{"operation": {"ports": [1], "methods": ["POST"]}}]}]},
+			{"name": "gets", "rules": [{"to": [{"operation": {"methods": ["GET"], "paths": ["/a"]}}]}]}]}`}))
+	status, _ := get(t, nil, "http://"+e.Listener("inbound")+"/a", nil)
+	assert.Equal(t, 200, status)
+	status, _ = get(t, nil, "http://"+e.Listener("inbound")+"/b", nil)
+	assert.Equal(t, 403, status)
+	assert.EqualValues(t, 1, upstream.Requests())
+}
+
 // oneFilter is an Envoy with this filter before an upstream.
 func oneFilter(t *testing.T, upstream *envoy.Upstream, filter envoy.Wasm) string {
 	t.Helper()

@@ -24,7 +24,7 @@ mkdir -p "$(dirname "$out")"
 work=$(mktemp -d "$(dirname "$out")/.$(basename "$out").XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-gc=${PALISADE_GC:-conservative}
+gc=${PALISADE_GC:-precise}
 case $gc in
 nottinygc) gc_flags="-gc=custom -tags=custommalloc,nottinygc_envoy" ;;
 *) gc_flags="-gc=$gc" ;;

@@ -4,6 +4,7 @@ package configs
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -58,8 +59,11 @@ func Names() ([]string, error) {
 		return nil, err
 	}
 	paths, err := filepath.Glob(filepath.Join(root, "envoy-configs", "*.yaml"))
-	if err != nil || len(paths) == 0 {
-		return nil, fmt.Errorf("configs: nothing in envoy-configs: %v", err)
+	if err != nil {
+		return nil, fmt.Errorf("configs: %w", err)
+	}
+	if len(paths) == 0 {
+		return nil, errors.New("configs: nothing in envoy-configs")
 	}
 	names := make([]string, len(paths))
 	for i, path := range paths {

@@ -47,6 +47,8 @@ type Wasm struct {
 	File string
 	// Config is the filter's configuration as JSON.
 	Config string
+	// AsStruct gives it as a google.protobuf.Struct, not as text.
+	AsStruct bool
 	// FailurePolicy is FAIL_RELOAD unless set.
 	FailurePolicy string
 }
@@ -148,6 +150,10 @@ func (w Wasm) render() (object, error) {
 	if policy == "" {
 		policy = "FAIL_RELOAD"
 	}
+	configuration := object{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": w.Config}
+	if w.AsStruct {
+		configuration = object{"@type": "type.googleapis.com/google.protobuf.Struct", "value": json.RawMessage(w.Config)}
+	}
 	return named("palisade."+w.Name, "envoy.extensions.filters.http.wasm.v3.Wasm", object{"config": object{
 		"name":           w.Name,
 		"root_id":        w.Name,
@@ -157,7 +163,7 @@ func (w Wasm) render() (object, error) {
 			"runtime": "envoy.wasm.runtime.v8",
 			"code":    object{"local": object{"filename": file}},
 		},
-		"configuration": object{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": w.Config},
+		"configuration": configuration,
 	}}), nil
 }
 

@@ -37,7 +37,7 @@ const recordTimeout = 2 * time.Second
 func (m *Mesh) Take(ctx context.Context, step Step) (*Result, error) {
 	result := &Result{Step: step}
 	requestID := rand.Text()
-	response, body, err := m.send(ctx, step, requestID)
+	got, err := m.send(ctx, step, requestID)
 	if err != nil {
 		alert, ok := m.tlsAlert(ctx, step)
 		if !ok {
@@ -48,41 +48,48 @@ func (m *Mesh) Take(ctx context.Context, step Step) (*Result, error) {
 		result.compare()
 		return result, nil
 	}
-	result.Got.Status = response.StatusCode
+	result.Got.Status = got.status
 	if err := result.readRecord(ctx, m, requestID); err != nil {
 		result.problem("%v", err)
 	}
 	result.compare()
-	result.checkReply(response, body)
+	result.checkReply(got)
 	return result, nil
 }
 
-func (m *Mesh) send(ctx context.Context, step Step, requestID string) (*http.Response, []byte, error) {
+// answer is what the caller got.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (m *Mesh) send(ctx context.Context, step Step, requestID string) (*answer, error) {
 	tlsConfig, err := m.clientTLS(step)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	transport := &http.Transport{TLSClientConfig: tlsConfig, DisableKeepAlives: true}
 	client := &http.Client{Transport: transport, Timeout: 10 * time.Second}
 	request, err := http.NewRequestWithContext(ctx, step.Method, "https://"+m.Address(step.To)+step.Path, http.NoBody)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	request.Header.Set("x-request-id", requestID)
 	if step.Token != nil {
 		token, err := step.Token(ctx, m)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		request.Header.Set("authorization", "Bearer "+token)
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	return response, body, err
+	return &answer{response.StatusCode, response.Header, body}, err
 }
 
 func (m *Mesh) clientTLS(step Step) (*tls.Config, error) {
@@ -162,17 +169,17 @@ func (r *Result) compare() {
 }
 
 // checkReply looks at what the caller sees beside the status.
-func (r *Result) checkReply(response *http.Response, body []byte) {
+func (r *Result) checkReply(got *answer) {
 	if r.Want.Effect == "allow" {
 		var reply struct {
 			ServedBy string `json:"served_by"`
 		}
-		if err := json.Unmarshal(body, &reply); err != nil || reply.ServedBy != Database {
-			r.problem("the reply is not the database's: %s", body)
+		if err := json.Unmarshal(got.body, &reply); err != nil || reply.ServedBy != Database {
+			r.problem("the reply is not the database's: %s", got.body)
 		}
 		return
 	}
-	if kind := response.Header.Get("content-type"); kind != "application/problem+json" {
+	if kind := got.header.Get("content-type"); kind != "application/problem+json" {
 		r.problem("the reply's content type is %q, want application/problem+json", kind)
 	}
 	if r.Want.Status != http.StatusUnauthorized {
@@ -180,7 +187,7 @@ func (r *Result) checkReply(response *http.Response, body []byte) {
 	}
 	// RFC 6750 section 3.1: a request without a token is told how to
 	// authenticate, and gets no error code.
-	challenge := response.Header.Get("www-authenticate")
+	challenge := got.header.Get("www-authenticate")
 	invalid := strings.Contains(challenge, `error="invalid_token"`)
 	if !strings.HasPrefix(challenge, `Bearer realm="`) || invalid != (r.Token != nil) {
 		r.problem("the challenge is %q", challenge)

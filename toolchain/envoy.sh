@@ -16,7 +16,13 @@ fi
 cached=$cache_dir/envoy-$ENVOY_VERSION
 
 # usable ENVOY: does it run, and is it the version that the tests were written for?
-usable() { "$1" --version 2>/dev/null | grep -qF "/$ENVOY_VERSION/"; }
+# No pipe into grep -q: it leaves at the first match, and under pipefail the writer's SIGPIPE would then be a "no".
+usable() {
+	local version
+	version=$("$1" --version 2>/dev/null) || return 1
+	case $version in */"$ENVOY_VERSION"/*) return 0 ;; esac
+	return 1
+}
 
 have_pip() { have python3 && python3 -m pip --version >/dev/null 2>&1; }
 
@@ -45,7 +51,7 @@ from_func_e() {
 		run_logged "$cache_dir/log/func-e-use.log" env -u ENVOY_PATH GOFLAGS= "${func_e[@]}" use "$ENVOY_VERSION"
 	) || return 1
 	local binary
-	binary=$(find "$1/func-e" -type f -name envoy -path "*$ENVOY_VERSION*" | head -n 1)
+	binary=$(find "$1/func-e" -type f -name envoy -path "*$ENVOY_VERSION*" | sed -n 1p)
 	[ -n "$binary" ] || return 1
 	mv "$binary" "$1/envoy"
 	rm -rf "$1/func-e"

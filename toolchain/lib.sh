@@ -20,7 +20,7 @@ die() {
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # at_least WANTED FOUND: is version FOUND the same as or newer than WANTED?
-at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+at_least() { [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | sed -n 1p)" = "$1" ]; }
 
 # with_lock NAME COMMAND...: runs COMMAND while no other process runs one under NAME, so that parallel makes
 # do not set up the same thing twice. Where there is no flock(1) the atomic renames still keep results whole.
@@ -55,7 +55,10 @@ install_packages() {
 	shift
 	if have dpkg-query; then
 		for package in "$@"; do
-			dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+			case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
+			*'ok installed') ;;
+			*) missing="$missing $package" ;;
+			esac
 		done
 		[ -n "$missing" ] || return 0
 	else

@@ -43,7 +43,7 @@ net_package() {
 # libclang_rt: where the distribution keeps compiler-rt for wasm32; the file's name differs between releases.
 libclang_rt() {
 	local found
-	found=$(find "/usr/lib/llvm-$LLVM_MAJOR/lib/clang" -name 'libclang_rt.builtins*.a' -path '*wa*' 2>/dev/null | sort | head -n 1)
+	found=$(find "/usr/lib/llvm-$LLVM_MAJOR/lib/clang" -name 'libclang_rt.builtins*.a' -path '*wa*' 2>/dev/null | sort | sed -n 1p)
 	[ -n "$found" ] || die "no compiler-rt for WebAssembly under /usr/lib/llvm-$LLVM_MAJOR" \
 		"reinstall $WASI_PACKAGES"
 	printf '%s\n' "$found"

@@ -58,7 +58,7 @@ func (p *plugin) RequestHeaders(h host.Host) host.Action {
 	p.expressions.host = h
 	r, err := request.Load(h)
 	if err != nil {
-		return p.reporter.Undecidable(h, err)
+		return p.reporter.Undecidable(h, err, true)
 	}
 	res := p.policy.Decide(r)
 	record := decision.Record{

@@ -79,13 +79,18 @@ func (p *Reporter) Refuse(h host.Host, d decision.Decision, detail string, grpc 
 	return host.Stop
 }
 
-// Undecidable answers a request about which nothing is known, because the host did not give its headers.
-func (p *Reporter) Undecidable(h host.Host, err error) host.Action {
+// Undecidable records a request about which nothing is known, because its headers could not be read, and
+// refuses it. In dry-run it passes if that is harmless: to a filter that has to take headers out of requests
+// it is not.
+func (p *Reporter) Undecidable(h host.Host, err error, harmless bool) host.Action {
 	r := decision.Record{Decision: decision.Decision{
 		Effect: decision.Deny, Status: 503, Reason: "the request could not be read: " + err.Error(),
 	}}
 	p.Decision(h, &r)
 	p.Error(h, "request")
+	if harmless && p.Mode == decision.DryRun {
+		return host.Continue
+	}
 	return p.Refuse(h, r.Decision, "the request could not be checked", false)
 }
 

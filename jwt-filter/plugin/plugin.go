@@ -63,7 +63,7 @@ func (p *plugin) RequestHeaders(h host.Host) host.Action {
 	p.host = h
 	r, err := request.Load(h)
 	if err != nil {
-		return p.reporter.Undecidable(h, err)
+		return p.reporter.Undecidable(h, err, false)
 	}
 	res := p.verifier.Decide(r, h.Now())
 	p.countCache(h, &res)

@@ -197,17 +197,7 @@ func decodePrincipals(n config.Node) []match.String {
 	return out
 }
 
-func decodeStrings(n config.Node) []match.String {
-	var out []match.String
-	for _, e := range n.NonEmptyList() {
-		m, err := match.ParseString(e.String(""))
-		if err != nil {
-			e.Mistake(err.Error())
-		}
-		out = append(out, m)
-	}
-	return out
-}
+func decodeStrings(n config.Node) []match.String { return config.Compile(n, match.ParseString) }
 
 func decodeCondition(n config.Node) ConditionConfig {
 	o := n.Object("key", "values", "notValues", "cel")

@@ -57,18 +57,20 @@ func (m mismatch) doubt() string {
 func (r *RuleConfig) match(s *subject, in intent) mismatch {
 	var m mismatch
 	for _, part := range [...]func(*subject, intent) mismatch{r.matchFrom, r.matchTo, r.matchWhen} {
-		n := part(s, in)
-		if n.met += m.met; !n.ok {
-			return n
+		if m = m.and(part(s, in)); !m.ok {
+			return m
 		}
-		n.doubted = n.doubted || m.doubted
-		if !n.doubted || m.doubted {
-			n.part, n.err = m.part, m.err
-		}
-		m = n
 	}
-	m.ok = true
 	return m
+}
+
+// and is how a rule fares of which one part matched, by the next part. The first doubt is the one that is told.
+func (m mismatch) and(next mismatch) mismatch {
+	next.met += m.met
+	if next.ok && m.doubted {
+		next.doubted, next.part, next.err = true, m.part, m.err
+	}
+	return next
 }
 
 func (r *RuleConfig) matchFrom(s *subject, in intent) mismatch {
@@ -95,14 +97,9 @@ func (r *RuleConfig) matchTo(s *subject, in intent) mismatch {
 func (r *RuleConfig) matchWhen(s *subject, in intent) mismatch {
 	m := mismatch{ok: true}
 	for i := range r.When {
-		n := r.When[i].match(s, in)
-		if n.met += m.met; !n.ok {
-			return n
+		if m = m.and(r.When[i].match(s, in)); !m.ok {
+			return m
 		}
-		if m.doubted && !n.doubted {
-			n.doubted, n.part, n.err = true, m.part, m.err
-		}
-		m = n
 		m.met++
 	}
 	return m
@@ -131,11 +128,10 @@ func unknown(part string, err error, in intent) mismatch {
 }
 
 func (c *SourceConfig) match(s *subject, in intent) mismatch {
-	namespace, account, isAccount := "", "", false
-	domain := ""
-	if !s.peer.IsZero() {
-		namespace, account, isAccount = s.peer.ServiceAccount()
-		domain = s.peer.TrustDomain()
+	namespace, account, isAccount := s.peer.ServiceAccount()
+	qualified := ""
+	if c.ServiceAccounts != nil || c.NotServiceAccounts != nil { // joining allocates
+		qualified = joinAccount(namespace, account, isAccount)
 	}
 	for _, f := range [...]struct {
 		part      string
@@ -145,11 +141,11 @@ func (c *SourceConfig) match(s *subject, in intent) mismatch {
 	}{
 		{"principals", c.Principals, c.NotPrincipals, s.peer.Name(), ""},
 		{"namespaces", c.Namespaces, c.NotNamespaces, namespace, ""},
-		{"serviceAccounts", c.ServiceAccounts, c.NotServiceAccounts, joinAccount(namespace, account, isAccount), account},
-		{"trustDomains", c.TrustDomains, c.NotTrustDomains, domain, ""},
+		{"serviceAccounts", c.ServiceAccounts, c.NotServiceAccounts, qualified, account},
+		{"trustDomains", c.TrustDomains, c.NotTrustDomains, s.peer.TrustDomain(), ""},
 	} {
 		is := func(patterns []match.String) bool {
-			return f.value != "" && anyMatch(patterns, f.value) || f.also != "" && anyMatch(patterns, f.also)
+			return f.value != "" && match.Any(patterns, f.value) || f.also != "" && match.Any(patterns, f.also)
 		}
 		if f.want != nil && !is(f.want) {
 			return mismatch{part: f.part, found: f.value, absent: f.value == ""}
@@ -173,8 +169,8 @@ func (c *SourceConfig) matchRequestPrincipals(s *subject, in intent) mismatch {
 	found, excluded := false, false
 	for i := range s.claims {
 		p := s.claims[i].principal
-		found = found || p != "" && anyMatch(c.RequestPrincipals, p)
-		excluded = excluded || p != "" && anyMatch(c.NotRequestPrincipals, p)
+		found = found || p != "" && match.Any(c.RequestPrincipals, p)
+		excluded = excluded || p != "" && match.Any(c.NotRequestPrincipals, p)
 	}
 	switch {
 	case c.RequestPrincipals != nil && !found:
@@ -193,15 +189,6 @@ func joinAccount(namespace, account string, ok bool) string {
 }
 
 func negated(field string) string { return "not" + strings.ToUpper(field[:1]) + field[1:] }
-
-func anyMatch(patterns []match.String, v string) bool {
-	for i := range patterns {
-		if patterns[i].Match(v) {
-			return true
-		}
-	}
-	return false
-}
 
 // match tries one condition. values wants one that matches, notValues wants none.
 func (c *ConditionConfig) match(s *subject, in intent) mismatch {
@@ -257,11 +244,11 @@ func (v *values) match(patterns []match.String, all bool) bool {
 	if v.n == 0 {
 		return false
 	}
-	if anyMatch(patterns, v.first) != all {
+	if match.Any(patterns, v.first) != all {
 		return !all
 	}
 	for _, s := range v.rest {
-		if anyMatch(patterns, s) != all {
+		if match.Any(patterns, s) != all {
 			return !all
 		}
 	}
@@ -281,9 +268,6 @@ func (s *subject) values(k Key, v *values) error {
 	case keySourcePrincipal:
 		return addIf(v, s.peer.Name())
 	case keySourceNamespace, keySourceServiceAccount:
-		if s.peer.IsZero() {
-			return nil
-		}
 		namespace, account, ok := s.peer.ServiceAccount()
 		if !ok {
 			return nil
@@ -291,7 +275,7 @@ func (s *subject) values(k Key, v *values) error {
 		if k.kind == keySourceNamespace {
 			return addIf(v, namespace)
 		}
-		return addIf(v, namespace+"/"+account)
+		return addIf(v, joinAccount(namespace, account, ok))
 	case keySNI:
 		sni, found, err := s.request.Property(request.PropertySNI)
 		if err != nil || !found {

@@ -5,6 +5,8 @@
 package authz
 
 import (
+	"slices"
+
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/match"
@@ -185,19 +187,10 @@ func (p *Policy) subject(r *request.Request, path string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !peer.IsZero() && p.config.TrustDomains != nil && !contains(p.config.TrustDomains, peer.TrustDomain()) {
+	if !peer.IsZero() && p.config.TrustDomains != nil && !slices.Contains(p.config.TrustDomains, peer.TrustDomain()) {
 		peer = spiffe.ID{} // vouched for by somebody who is not trusted to
 	}
 	s := &subject{request: r, path: path, peer: peer, expressions: p.expressions}
 	s.claims, s.claimsErr = readClaims(r)
 	return s, nil
-}
-
-func contains(list []string, v string) bool {
-	for _, s := range list {
-		if s == v {
-			return true
-		}
-	}
-	return false
 }

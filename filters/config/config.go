@@ -85,6 +85,9 @@ func (n Node) Present() bool { return n.present }
 // Path is where the node stands, as "$.policies[2]".
 func (n Node) Path() string { return n.path }
 
+// Value is the value itself; the whole document has been checked by jsonstrict.
+func (n Node) Value() gjson.Result { return n.value }
+
 // Raw is the JSON text of the value.
 func (n Node) Raw() string { return n.value.Raw }
 
@@ -222,6 +225,24 @@ func (n Node) Strings() []string {
 	var out []string
 	for _, e := range n.NonEmptyList() {
 		out = append(out, e.String(""))
+	}
+	return out
+}
+
+// Compile reads a non-empty list of patterns and compiles each.
+func Compile[M any](n Node, parse func(string) (M, error)) []M {
+	var out []M
+	for _, e := range n.NonEmptyList() {
+		s := e.String("")
+		if s == "" {
+			continue
+		}
+		m, err := parse(s)
+		if err != nil {
+			e.Mistake("found \"" + s + "\": " + err.Error())
+			continue
+		}
+		out = append(out, m)
 	}
 	return out
 }

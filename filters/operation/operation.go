@@ -4,6 +4,7 @@ package operation
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/palisade-mesh/palisade/filters/config"
@@ -26,14 +27,14 @@ type Operation struct {
 // Decode reads an operation from an object whose known fields include Fields.
 func Decode(o config.Object) Operation {
 	return Operation{
-		hosts:      compile(o.Get("hosts"), match.ParseHost),
-		notHosts:   compile(o.Get("notHosts"), match.ParseHost),
+		hosts:      config.Compile(o.Get("hosts"), match.ParseHost),
+		notHosts:   config.Compile(o.Get("notHosts"), match.ParseHost),
 		ports:      decodePorts(o.Get("ports")),
 		notPorts:   decodePorts(o.Get("notPorts")),
-		methods:    compile(o.Get("methods"), match.ParseString),
-		notMethods: compile(o.Get("notMethods"), match.ParseString),
-		paths:      compile(o.Get("paths"), parsePath),
-		notPaths:   compile(o.Get("notPaths"), parsePath),
+		methods:    config.Compile(o.Get("methods"), match.ParseString),
+		notMethods: config.Compile(o.Get("notMethods"), match.ParseString),
+		paths:      config.Compile(o.Get("paths"), parsePath),
+		notPaths:   config.Compile(o.Get("notPaths"), parsePath),
 	}
 }
 
@@ -57,17 +58,17 @@ var ErrPort = errors.New("operation: the destination port is unknown")
 // An error means that it cannot be told.
 func (o *Operation) Match(r *request.Request, path string) (Failure, bool, error) {
 	switch {
-	case o.methods != nil && !anyOf(o.methods, r.Method()):
+	case o.methods != nil && !match.Any(o.methods, r.Method()):
 		return Failure{"methods", r.Method()}, false, nil
-	case anyOf(o.notMethods, r.Method()):
+	case match.Any(o.notMethods, r.Method()):
 		return Failure{"notMethods", r.Method()}, false, nil
-	case o.paths != nil && !anyOf(o.paths, path):
+	case o.paths != nil && !match.Any(o.paths, path):
 		return Failure{"paths", path}, false, nil
-	case anyOf(o.notPaths, path):
+	case match.Any(o.notPaths, path):
 		return Failure{"notPaths", path}, false, nil
-	case o.hosts != nil && !anyOf(o.hosts, r.Host()):
+	case o.hosts != nil && !match.Any(o.hosts, r.Host()):
 		return Failure{"hosts", r.Host()}, false, nil
-	case anyOf(o.notHosts, r.Host()):
+	case match.Any(o.notHosts, r.Host()):
 		return Failure{"notHosts", r.Host()}, false, nil
 	}
 	if o.ports == nil && o.notPorts == nil {
@@ -77,10 +78,10 @@ func (o *Operation) Match(r *request.Request, path string) (Failure, bool, error
 	if err != nil {
 		return Failure{}, false, err
 	}
-	if o.ports != nil && !contains(o.ports, port) {
+	if o.ports != nil && !slices.Contains(o.ports, port) {
 		return Failure{"ports", port}, false, nil
 	}
-	if contains(o.notPorts, port) {
+	if slices.Contains(o.notPorts, port) {
 		return Failure{"notPorts", port}, false, nil
 	}
 	return Failure{}, true, nil
@@ -124,41 +125,4 @@ func parsePath(pattern string) (match.Path, error) {
 		return match.Path{}, errors.New("a path pattern starts with '/' or '*'")
 	}
 	return match.ParsePath(pattern)
-}
-
-func compile[M any](n config.Node, parse func(string) (M, error)) []M {
-	var out []M
-	for _, e := range n.NonEmptyList() {
-		s := e.String("")
-		if s == "" {
-			continue
-		}
-		m, err := parse(s)
-		if err != nil {
-			e.Mistake("found \"" + s + "\": " + err.Error())
-			continue
-		}
-		out = append(out, m)
-	}
-	return out
-}
-
-type matcher interface{ Match(string) bool }
-
-func anyOf[M matcher](patterns []M, v string) bool {
-	for i := range patterns {
-		if patterns[i].Match(v) {
-			return true
-		}
-	}
-	return false
-}
-
-func contains(list []string, v string) bool {
-	for _, s := range list {
-		if s == v {
-			return true
-		}
-	}
-	return false
 }

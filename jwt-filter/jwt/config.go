@@ -7,7 +7,6 @@ import (
 
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/decision"
-	"github.com/palisade-mesh/palisade/filters/jsonstrict"
 	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/operation"
 )
@@ -194,12 +193,7 @@ func (p *ProviderConfig) decodeKeys(n config.Node) {
 	if !n.Present() {
 		return
 	}
-	set, err := jsonstrict.Parse(n.Raw())
-	if err != nil { // the whole document was parsed before
-		n.Mistake("the set " + err.Error())
-		return
-	}
-	keys, err := ParseKeys(set)
+	keys, err := ParseKeys(n.Value())
 	if err != nil {
 		n.Mistake(err.Error())
 		return
@@ -258,14 +252,4 @@ func decodeHeaderName(n config.Node) string {
 	return name
 }
 
-func decodePatterns(n config.Node) []match.String {
-	var out []match.String
-	for _, e := range n.NonEmptyList() {
-		m, err := match.ParseString(e.String(""))
-		if err != nil {
-			e.Mistake(err.Error())
-		}
-		out = append(out, m)
-	}
-	return out
-}
+func decodePatterns(n config.Node) []match.String { return config.Compile(n, match.ParseString) }

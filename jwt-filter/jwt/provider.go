@@ -3,6 +3,7 @@ package jwt
 import (
 	"errors"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -40,7 +41,7 @@ func (p *ProviderConfig) verify(index int, t *Token, s Signatures, now time.Time
 	if !p.algorithms.has(t.algorithm) {
 		return nil, reject("the token's algorithm is not accepted")
 	}
-	if !contains(p.Types, t.typ) {
+	if !slices.Contains(p.Types, t.typ) {
 		return nil, reject("the token's type is not accepted")
 	}
 	if iss, ok := text(t.claims, "iss"); !ok || iss != p.Issuer {
@@ -63,7 +64,7 @@ func (p *ProviderConfig) verify(index int, t *Token, s Signatures, now time.Time
 	if v, present := jsonstrict.Member(t.claims, "sub"); present && v.Type != gjson.String {
 		return nil, reject("the token's sub is not a string")
 	}
-	if p.Subjects != nil && (!hasSub || !anyMatch(p.Subjects, sub)) {
+	if p.Subjects != nil && (!hasSub || !match.Any(p.Subjects, sub)) {
 		return nil, reject("the token's subject is not accepted")
 	}
 	if p.RFC9068 {
@@ -80,7 +81,7 @@ func (p *ProviderConfig) verify(index int, t *Token, s Signatures, now time.Time
 	for i := range p.Required {
 		q := &p.Required[i]
 		v, ok := claims.Lookup(t.claims, q.Claim)
-		if !ok || !claims.Any(v, func(s string) bool { return anyMatch(q.Values, s) }) {
+		if !ok || !claims.Any(v, func(s string) bool { return match.Any(q.Values, s) }) {
 			return nil, reject("the token's claim " + q.Claim + " has none of the required values")
 		}
 	}
@@ -206,7 +207,7 @@ func (p *ProviderConfig) audienceFits(c gjson.Result) bool {
 	strings, fits := true, false
 	check := func(v gjson.Result) {
 		strings = strings && v.Type == gjson.String
-		fits = fits || contains(p.Audiences, v.Str)
+		fits = fits || slices.Contains(p.Audiences, v.Str)
 	}
 	if aud.IsArray() {
 		aud.ForEach(func(_, v gjson.Result) bool { check(v); return true })
@@ -219,22 +220,4 @@ func (p *ProviderConfig) audienceFits(c gjson.Result) bool {
 func text(c gjson.Result, name string) (string, bool) {
 	v, ok := jsonstrict.Member(c, name)
 	return v.Str, ok && v.Type == gjson.String
-}
-
-func contains(list []string, v string) bool {
-	for _, s := range list {
-		if s == v {
-			return true
-		}
-	}
-	return false
-}
-
-func anyMatch(patterns []match.String, v string) bool {
-	for _, m := range patterns {
-		if m.Match(v) {
-			return true
-		}
-	}
-	return false
 }

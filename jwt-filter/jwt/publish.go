@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -42,7 +43,7 @@ func appendClaims(b []byte, c gjson.Result, spaceDelimited []string) []byte {
 		first = false
 		b = append(b, k.Raw...)
 		b = append(b, ':')
-		if v.Type != gjson.String || !contains(spaceDelimited, k.Str) {
+		if v.Type != gjson.String || !slices.Contains(spaceDelimited, k.Str) {
 			b = append(b, v.Raw...)
 			return true
 		}

@@ -5,6 +5,7 @@
 package jwt
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -280,7 +281,7 @@ func (v *Verifier) removeTokens(res *Result, wanted providerSet) {
 		for _, site := range v.config.Providers[i].Headers {
 			// A header that claims are handed on by is removed whole: what the client put beside the token
 			// must not come back.
-			if !contains(v.outputs, site.Name) {
+			if !slices.Contains(v.outputs, site.Name) {
 				res.RemoveTokens = append(res.RemoveTokens, TokenSite{site.Name, site.Prefix})
 			}
 		}

@@ -46,9 +46,20 @@ type Request struct {
 	Path    string                    `json:"path"`   // default: /; with the query, as on the wire
 	Host    string                    `json:"host"`   // default: service.test
 	Headers []map[string]string       `json:"headers"`
-	Peer    string                    `json:"peer"`   // the URI SAN of the client's certificate
-	Claims  map[string]map[string]any `json:"claims"` // of verified tokens, by provider
+	Peer    string                    `json:"peer"`  // the URI SAN of the client's certificate
+	Peers   []string                  `json:"peers"` // or several
+	SNI     string                    `json:"sni"`
+	Address string                    `json:"address"` // source.address; in Envoy it is what it is
+	Claims  map[string]map[string]any `json:"claims"`  // of verified tokens, by provider
 	Tokens  []Token                   `json:"tokens"`
+}
+
+// URIs are those of the client's certificate, nil if it shows none.
+func (r *Request) URIs() []string {
+	if r.Peer != "" {
+		return []string{r.Peer}
+	}
+	return r.Peers
 }
 
 // Expect is what is to be decided. Empty fields are not looked at, but for the effect.
@@ -161,8 +172,14 @@ func (c *Case) PlainHeaders(t *testing.T) [][2]string {
 func (c *Case) Properties(t *testing.T) map[string]string {
 	t.Helper()
 	p := map[string]string{"source.address": "127.0.0.1:40000"}
-	if c.Request.Peer != "" {
-		p["connection.uri_san_peer_certificate"] = c.Request.Peer
+	if c.Request.Address != "" {
+		p["source.address"] = c.Request.Address
+	}
+	if peers := c.Request.URIs(); peers != nil {
+		setPeer(t, p, peers)
+	}
+	if c.Request.SNI != "" {
+		p["connection.requested_server_name"] = c.Request.SNI
 	}
 	if c.Request.Claims != nil {
 		text, err := json.Marshal(c.Request.Claims)

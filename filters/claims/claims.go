@@ -47,15 +47,37 @@ func Path(claims gjson.Result, names []string) (gjson.Result, bool) {
 
 // Any tells whether the claim's text matches, or that of an element if it is an array.
 func Any(claim gjson.Result, match func(text string) bool) bool {
-	if !claim.IsArray() {
-		return match(Text(claim))
+	for t := Texts(claim); ; {
+		text, next, ok := t.Next()
+		if !ok || match(text) {
+			return ok
+		}
+		t = next
 	}
-	found := false
-	claim.ForEach(func(_, v gjson.Result) bool {
-		found = match(Text(v))
-		return !found
-	})
-	return found
+}
+
+// TextCursor goes through the texts that a claim compares by.
+type TextCursor struct {
+	elements jsonstrict.Cursor
+	single   gjson.Result
+	isSingle bool
+}
+
+// Texts is before the first text: of an array those of its elements, of anything else its own.
+func Texts(claim gjson.Result) TextCursor {
+	if claim.IsArray() {
+		return TextCursor{elements: jsonstrict.Begin(claim)}
+	}
+	return TextCursor{single: claim, isSingle: true}
+}
+
+// Next gives the next text and where to go on; ok is false if there is none.
+func (t TextCursor) Next() (text string, next TextCursor, ok bool) {
+	if t.isSingle {
+		return Text(t.single), TextCursor{}, true
+	}
+	_, v, elements, ok := t.elements.Next()
+	return Text(v), TextCursor{elements: elements}, ok
 }
 
 // Text is what a claim compares by: a string's value, the JSON text of anything else.

@@ -7,9 +7,11 @@
 package config
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 
@@ -39,15 +41,16 @@ func (ms Mistakes) Error() string {
 type Document struct{ mistakes Mistakes }
 
 // Parse reads raw as one JSON object, or as an encoded google.protobuf.Struct, which stands for one. Read
-// the returned node, then ask Document.Err.
+// the returned node, then ask Document.Err. What is decoded refers to raw, which must not change afterwards.
 func Parse(raw []byte) (*Document, Node) {
 	d := &Document{}
-	root := Node{doc: d, path: "$"}
-	if len(strings.TrimSpace(string(raw))) == 0 {
+	root := Node{doc: d}
+	text := unsafe.String(unsafe.SliceData(raw), len(raw)) // not copied: a policy may have many megabytes
+	if len(strings.TrimSpace(text)) == 0 {
 		root.Mistake("the configuration is empty; a JSON object is needed")
 		return d, root
 	}
-	v, err := jsonstrict.Parse(string(raw))
+	v, err := jsonstrict.Parse(text)
 	if err != nil {
 		if document, notStruct := structToJSON(raw); notStruct == nil {
 			v, err = jsonstrict.Parse(string(document))
@@ -57,7 +60,7 @@ func Parse(raw []byte) (*Document, Node) {
 		root.Mistake("the document " + err.Error())
 		return d, root
 	}
-	root.value, root.present = v, true
+	root.raw = v.Raw
 	return d, root
 }
 
@@ -72,73 +75,102 @@ func (d *Document) Err() error {
 // Node is one value of the document, or the place where an absent one would stand. Reading an absent
 // node gives the default and no mistake.
 type Node struct {
-	doc     *Document
-	path    string
-	value   gjson.Result
-	present bool
+	doc   *Document
+	place place
+	raw   string // its text; "": absent
+}
+
+// place is where a node stands. Its path is put together only for who asks: a large configuration has millions
+// of nodes, and mistakes in few of them.
+type place struct {
+	parent *place // nil at the root
+	name   string // of a member
+	index  int    // of an element, whose name is ""
+}
+
+func (p *place) path() string {
+	switch {
+	case p.parent == nil:
+		return "$"
+	case p.index >= 0:
+		return p.parent.path() + "[" + strconv.Itoa(p.index) + "]"
+	}
+	return join(p.parent.path(), p.name)
 }
 
 // Present tells whether the document has this value. A JSON null counts as present (and is refused by
 // whatever reads it).
-func (n Node) Present() bool { return n.present }
+func (n Node) Present() bool { return n.raw != "" }
 
 // Path is where the node stands, as "$.policies[2]".
-func (n Node) Path() string { return n.path }
+func (n Node) Path() string { return n.place.path() }
 
 // Value is the value itself; the whole document has been checked by jsonstrict.
-func (n Node) Value() gjson.Result { return n.value }
+func (n Node) Value() gjson.Result { return gjson.Parse(n.raw) }
 
 // Raw is the JSON text of the value.
-func (n Node) Raw() string { return n.value.Raw }
+func (n Node) Raw() string { return n.raw }
 
 // Mistake records what is wrong with this value.
 func (n Node) Mistake(what string) {
-	n.doc.mistakes = append(n.doc.mistakes, Mistake{Path: n.path, What: what})
+	n.doc.mistakes = append(n.doc.mistakes, Mistake{Path: n.Path(), What: what})
 }
 
+// Mistakes is how many the document has so far.
+func (n Node) Mistakes() int { return len(n.doc.mistakes) }
+
 func (n Node) wrongType(want string) {
-	n.Mistake("expected " + want + ", found " + kind(n.value))
+	n.Mistake("expected " + want + ", found " + kind(n.Value()))
 }
 
 // Object reads an object that may have the named fields and no others.
-func (n Node) Object(fields ...string) Object {
-	o := Object{node: n}
-	if !n.present {
+func (n Node) Object(fields ...string) *Object {
+	o := &Object{node: n}
+	if n.raw == "" || n.raw == "{}" {
 		return o
 	}
-	if !n.value.IsObject() {
+	o.members = make([]Member, 0, usualMembers)
+	if !n.Value().IsObject() {
 		n.wrongType("an object")
 		return o
 	}
-	n.value.ForEach(func(k, v gjson.Result) bool {
-		child := n.member(k.Str, v)
-		for _, f := range fields {
-			if f == k.Str {
-				o.members = append(o.members, Member{Name: k.Str, Node: child})
-				return true
-			}
+	for c := jsonstrict.Begin(n.Value()); ; {
+		name, v, next, ok := c.Next()
+		if !ok {
+			return o
 		}
-		child.Mistake("unknown field" + suggestion(k.Str, fields))
-		return true
-	})
-	return o
+		c = next
+		child := n.member(&o.node.place, name, v)
+		if !slices.Contains(fields, name) {
+			child.Mistake("unknown field" + suggestion(name, fields))
+			continue
+		}
+		o.members = append(o.members, Member{Name: name, Node: child})
+	}
 }
+
+// usualMembers is how many most objects have at most.
+const usualMembers = 3
 
 // Members reads an object whose names are the author's own (providers, aliases), in document order.
 func (n Node) Members() []Member {
-	if !n.present {
+	if n.raw == "" {
 		return nil
 	}
-	if !n.value.IsObject() {
+	if !n.Value().IsObject() {
 		n.wrongType("an object")
 		return nil
 	}
 	var ms []Member
-	n.value.ForEach(func(k, v gjson.Result) bool {
-		ms = append(ms, Member{Name: k.Str, Node: n.member(k.Str, v)})
-		return true
-	})
-	return ms
+	at := n.place
+	for c := jsonstrict.Begin(n.Value()); ; {
+		name, v, next, ok := c.Next()
+		if !ok {
+			return ms
+		}
+		c = next
+		ms = append(ms, Member{Name: name, Node: n.member(&at, name, v)})
+	}
 }
 
 // Member is a named value of an object.
@@ -154,25 +186,25 @@ type Object struct {
 }
 
 // Get returns a field, present or not.
-func (o Object) Get(name string) Node {
+func (o *Object) Get(name string) Node {
 	for _, m := range o.members {
 		if m.Name == name {
 			return m.Node
 		}
 	}
-	return Node{doc: o.node.doc, path: join(o.node.path, name)}
+	return Node{doc: o.node.doc, place: place{parent: &o.node.place, name: name, index: -1}}
 }
 
 // Len is how many known fields the object has.
-func (o Object) Len() int { return len(o.members) }
+func (o *Object) Len() int { return len(o.members) }
 
 // Node is the object's own node, to record a mistake about the whole.
-func (o Object) Node() Node { return o.node }
+func (o *Object) Node() Node { return o.node }
 
 // Require is Get, with a mistake if the field is absent.
-func (o Object) Require(name, example string) Node {
+func (o *Object) Require(name, example string) Node {
 	n := o.Get(name)
-	if !n.present && o.node.present {
+	if n.raw == "" && o.node.raw != "" {
 		n.Mistake("missing; needed, for example " + example)
 	}
 	return n
@@ -180,26 +212,43 @@ func (o Object) Require(name, example string) Node {
 
 // List reads an array.
 func (n Node) List() []Node {
-	if !n.present {
+	if n.raw == "" {
 		return nil
 	}
-	if !n.value.IsArray() {
+	if !n.Value().IsArray() {
 		n.wrongType("a list")
 		return nil
 	}
-	var list []Node
-	n.value.ForEach(func(_, v gjson.Result) bool {
-		list = append(list, Node{doc: n.doc, path: n.path + "[" + strconv.Itoa(len(list)) + "]", value: v, present: true})
-		return true
-	})
-	return list
+	return n.elements()
 }
+
+// elements is on its own so that the node needs memory only where there is a list.
+func (n Node) elements() []Node {
+	list := make([]Node, 0, jsonstrict.Count(n.Value()))
+	at := &n.place
+	for c := jsonstrict.Begin(n.Value()); ; {
+		_, v, next, ok := c.Next()
+		if !ok {
+			return list
+		}
+		c = next
+		if len(n.raw) > longList {
+			v.Raw = strings.Clone(v.Raw)
+		}
+		list = append(list, Node{doc: n.doc, place: place{parent: at, index: len(list)}, raw: v.Raw})
+	}
+}
+
+// longList is from how many bytes of text on the elements of a list get memory of their own. All strings of a
+// configuration are parts of its text, and to TinyGo's collector, which looks for the start of an object block by
+// block, a pointer into the middle of megabytes is thousands of steps.
+const longList = 4 << 10
 
 // NonEmptyList is List, with a mistake if the list is there but empty: an empty list of alternatives is
 // never what its author meant, and readers disagree on whether it means all or nothing.
 func (n Node) NonEmptyList() []Node {
 	list := n.List()
-	if n.present && n.value.IsArray() && len(list) == 0 {
+	if n.raw != "" && n.Value().IsArray() && len(list) == 0 {
 		n.Mistake("the list is empty; name at least one value, or leave the field out")
 	}
 	return list
@@ -207,17 +256,18 @@ func (n Node) NonEmptyList() []Node {
 
 // String reads a non-empty string.
 func (n Node) String(def string) string {
-	if !n.present {
+	if n.raw == "" {
 		return def
 	}
-	if n.value.Type != gjson.String {
+	v := n.Value()
+	if v.Type != gjson.String {
 		n.wrongType("a string")
 		return def
 	}
-	if n.value.Str == "" {
+	if v.Str == "" {
 		n.Mistake("the string is empty")
 	}
-	return n.value.Str
+	return v.Str
 }
 
 // Strings reads a non-empty list of non-empty strings.
@@ -231,18 +281,27 @@ func (n Node) Strings() []string {
 
 // Compile reads a non-empty list of patterns and compiles each.
 func Compile[M any](n Node, parse func(string) (M, error)) []M {
-	var out []M
-	for _, e := range n.NonEmptyList() {
-		s := e.String("")
-		if s == "" {
-			continue
+	if n.raw == "" || !n.Value().IsArray() {
+		n.NonEmptyList()
+		return nil
+	}
+	count := jsonstrict.Count(n.Value())
+	if count == 0 {
+		n.NonEmptyList()
+		return nil
+	}
+	out := make([]M, 0, count)
+	c := jsonstrict.Begin(n.Value())
+	for i := range count {
+		_, v, next, _ := c.Next()
+		c = next
+		if v.Type != gjson.String || v.Str == "" {
+			n.elements()[i].String("") // says what is wrong with it
+		} else if m, err := parse(v.Str); err != nil {
+			n.elements()[i].Mistake("found \"" + v.Str + "\": " + err.Error())
+		} else {
+			out = append(out, m)
 		}
-		m, err := parse(s)
-		if err != nil {
-			e.Mistake("found \"" + s + "\": " + err.Error())
-			continue
-		}
-		out = append(out, m)
 	}
 	return out
 }
@@ -250,7 +309,7 @@ func Compile[M any](n Node, parse func(string) (M, error)) []M {
 // OneOf reads a string out of a fixed set.
 func (n Node) OneOf(def string, allowed ...string) string {
 	s := n.String(def)
-	if !n.present || n.value.Type != gjson.String || s == "" {
+	if n.raw == "" || n.Value().Type != gjson.String || s == "" {
 		return def
 	}
 	for _, a := range allowed {
@@ -264,12 +323,12 @@ func (n Node) OneOf(def string, allowed ...string) string {
 
 // Bool reads true or false.
 func (n Node) Bool(def bool) bool {
-	switch {
-	case !n.present:
+	switch v := n.Value(); {
+	case n.raw == "":
 		return def
-	case n.value.Type == gjson.True:
+	case v.Type == gjson.True:
 		return true
-	case n.value.Type == gjson.False:
+	case v.Type == gjson.False:
 		return false
 	}
 	n.wrongType("true or false")
@@ -278,16 +337,17 @@ func (n Node) Bool(def bool) bool {
 
 // Int reads a whole number between low and high, both included.
 func (n Node) Int(def, low, high int64) int64 {
-	if !n.present {
+	if n.raw == "" {
 		return def
 	}
-	if n.value.Type != gjson.Number {
+	v := n.Value()
+	if v.Type != gjson.Number {
 		n.wrongType("a whole number")
 		return def
 	}
-	i, err := strconv.ParseInt(n.value.Raw, 10, 64)
+	i, err := strconv.ParseInt(v.Raw, 10, 64)
 	if err != nil || i < low || i > high {
-		n.Mistake("found " + n.value.Raw + ", expected a whole number from " +
+		n.Mistake("found " + v.Raw + ", expected a whole number from " +
 			strconv.FormatInt(low, 10) + " to " + strconv.FormatInt(high, 10))
 		return def
 	}
@@ -296,20 +356,21 @@ func (n Node) Int(def, low, high int64) int64 {
 
 // Duration reads "1.5s" or "10m", between low and high, both included.
 func (n Node) Duration(def, low, high time.Duration) time.Duration {
-	if !n.present {
+	if n.raw == "" {
 		return def
 	}
-	if n.value.Type != gjson.String {
+	v := n.Value()
+	if v.Type != gjson.String {
 		n.wrongType("a duration such as \"10s\"")
 		return def
 	}
-	d, err := time.ParseDuration(n.value.Str)
+	d, err := time.ParseDuration(v.Str)
 	if err != nil {
-		n.Mistake("found \"" + n.value.Str + "\", expected a duration such as \"1.5s\" or \"10m\"")
+		n.Mistake("found \"" + v.Str + "\", expected a duration such as \"1.5s\" or \"10m\"")
 		return def
 	}
 	if d < low || d > high {
-		n.Mistake("found " + n.value.Str + ", expected a duration from " + low.String() + " to " + high.String())
+		n.Mistake("found " + v.Str + ", expected a duration from " + low.String() + " to " + high.String())
 		return def
 	}
 	return d
@@ -318,13 +379,13 @@ func (n Node) Duration(def, low, high time.Duration) time.Duration {
 // Unsupported records a mistake if the value is there: the field is known, but this version cannot do
 // what it asks for, and must not pretend to.
 func (n Node) Unsupported() {
-	if n.present {
+	if n.raw != "" {
 		n.Mistake("not supported by this version of the filter")
 	}
 }
 
-func (n Node) member(name string, v gjson.Result) Node {
-	return Node{doc: n.doc, path: join(n.path, name), value: v, present: true}
+func (n Node) member(parent *place, name string, v gjson.Result) Node {
+	return Node{doc: n.doc, place: place{parent: parent, name: name, index: -1}, raw: v.Raw}
 }
 
 // join appends a member to a path: .name, or ["odd name"] where a dot would mislead.

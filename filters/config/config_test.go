@@ -30,11 +30,11 @@ func TestParseRefusesWhatIsNotOneObject(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	for name, c := range map[string]struct {
 		doc  string
-		read func(config.Object)
+		read func(*config.Object)
 		want []string
 	}{
 		"unknown fields": {
-			`{"modes": 1, "zzz": 2, "odd name": 3, "MODE": 4}`, func(config.Object) {},
+			`{"modes": 1, "zzz": 2, "odd name": 3, "MODE": 4}`, func(*config.Object) {},
 			[]string{
 				`$.modes: unknown field; did you mean "mode"?`,
 				`$.zzz: unknown field; known here: mode, list, nested`,
@@ -43,7 +43,7 @@ func TestMistakes(t *testing.T) {
 			},
 		},
 		"strings": {
-			`{"list": [1, null, "", true, {}, "ok"]}`, func(o config.Object) { o.Get("list").Strings() },
+			`{"list": [1, null, "", true, {}, "ok"]}`, func(o *config.Object) { o.Get("list").Strings() },
 			[]string{
 				"$.list[0]: expected a string, found the number 1",
 				"$.list[1]: expected a string, found null",
@@ -52,23 +52,23 @@ func TestMistakes(t *testing.T) {
 				"$.list[4]: expected a string, found an object",
 			},
 		},
-		"an empty list":      {`{"list": []}`, func(o config.Object) { o.Get("list").Strings() }, []string{"$.list: the list is empty; name at least one value, or leave the field out"}},
-		"no list":            {`{"list": "x"}`, func(o config.Object) { o.Get("list").List() }, []string{`$.list: expected a list, found the string "x"`}},
-		"null for an object": {`{"nested": null}`, func(o config.Object) { o.Get("nested").Object("a") }, []string{"$.nested: expected an object, found null"}},
-		"null for members":   {`{"nested": null}`, func(o config.Object) { o.Get("nested").Members() }, []string{"$.nested: expected an object, found null"}},
-		"one of":             {`{"mode": "Enforce"}`, func(o config.Object) { o.Get("mode").OneOf("a", "a", "b") }, []string{`$.mode: found "Enforce", expected one of a, b`}},
-		"bool":               {`{"mode": "true"}`, func(o config.Object) { o.Get("mode").Bool(false) }, []string{`$.mode: expected true or false, found the string "true"`}},
-		"int too large":      {`{"mode": 11}`, func(o config.Object) { o.Get("mode").Int(1, 0, 10) }, []string{"$.mode: found 11, expected a whole number from 0 to 10"}},
-		"int too small":      {`{"mode": -1}`, func(o config.Object) { o.Get("mode").Int(1, 0, 10) }, []string{"$.mode: found -1, expected a whole number from 0 to 10"}},
-		"int with a point":   {`{"mode": 1.0}`, func(o config.Object) { o.Get("mode").Int(1, 0, 10) }, []string{"$.mode: found 1.0, expected a whole number from 0 to 10"}},
-		"int beyond 64 bits": {`{"mode": 99999999999999999999}`, func(o config.Object) { o.Get("mode").Int(1, 0, 10) }, []string{"$.mode: found 99999999999999999999, expected a whole number from 0 to 10"}},
-		"duration as number": {`{"mode": 5}`, func(o config.Object) { o.Get("mode").Duration(0, 0, time.Hour) }, []string{`$.mode: expected a duration such as "10s", found the number 5`}},
-		"duration in words":  {`{"mode": "5 min"}`, func(o config.Object) { o.Get("mode").Duration(0, 0, time.Hour) }, []string{`$.mode: found "5 min", expected a duration such as "1.5s" or "10m"`}},
-		"duration too long":  {`{"mode": "2h"}`, func(o config.Object) { o.Get("mode").Duration(0, time.Second, time.Hour) }, []string{"$.mode: found 2h, expected a duration from 1s to 1h0m0s"}},
-		"a missing field":    {`{"nested": {}}`, func(o config.Object) { o.Get("nested").Object("a").Require("a", "1") }, []string{"$.nested.a: missing; needed, for example 1"}},
-		"unsupported":        {`{"mode": 1}`, func(o config.Object) { o.Get("mode").Unsupported() }, []string{"$.mode: not supported by this version of the filter"}},
+		"an empty list":      {`{"list": []}`, func(o *config.Object) { o.Get("list").Strings() }, []string{"$.list: the list is empty; name at least one value, or leave the field out"}},
+		"no list":            {`{"list": "x"}`, func(o *config.Object) { o.Get("list").List() }, []string{`$.list: expected a list, found the string "x"`}},
+		"null for an object": {`{"nested": null}`, func(o *config.Object) { o.Get("nested").Object("a") }, []string{"$.nested: expected an object, found null"}},
+		"null for members":   {`{"nested": null}`, func(o *config.Object) { o.Get("nested").Members() }, []string{"$.nested: expected an object, found null"}},
+		"one of":             {`{"mode": "Enforce"}`, func(o *config.Object) { o.Get("mode").OneOf("a", "a", "b") }, []string{`$.mode: found "Enforce", expected one of a, b`}},
+		"bool":               {`{"mode": "true"}`, func(o *config.Object) { o.Get("mode").Bool(false) }, []string{`$.mode: expected true or false, found the string "true"`}},
+		"int too large":      {`{"mode": 11}`, func(o *config.Object) { o.Get("mode").Int(1, 0, 10) }, []string{"$.mode: found 11, expected a whole number from 0 to 10"}},
+		"int too small":      {`{"mode": -1}`, func(o *config.Object) { o.Get("mode").Int(1, 0, 10) }, []string{"$.mode: found -1, expected a whole number from 0 to 10"}},
+		"int with a point":   {`{"mode": 1.0}`, func(o *config.Object) { o.Get("mode").Int(1, 0, 10) }, []string{"$.mode: found 1.0, expected a whole number from 0 to 10"}},
+		"int beyond 64 bits": {`{"mode": 99999999999999999999}`, func(o *config.Object) { o.Get("mode").Int(1, 0, 10) }, []string{"$.mode: found 99999999999999999999, expected a whole number from 0 to 10"}},
+		"duration as number": {`{"mode": 5}`, func(o *config.Object) { o.Get("mode").Duration(0, 0, time.Hour) }, []string{`$.mode: expected a duration such as "10s", found the number 5`}},
+		"duration in words":  {`{"mode": "5 min"}`, func(o *config.Object) { o.Get("mode").Duration(0, 0, time.Hour) }, []string{`$.mode: found "5 min", expected a duration such as "1.5s" or "10m"`}},
+		"duration too long":  {`{"mode": "2h"}`, func(o *config.Object) { o.Get("mode").Duration(0, time.Second, time.Hour) }, []string{"$.mode: found 2h, expected a duration from 1s to 1h0m0s"}},
+		"a missing field":    {`{"nested": {}}`, func(o *config.Object) { o.Get("nested").Object("a").Require("a", "1") }, []string{"$.nested.a: missing; needed, for example 1"}},
+		"unsupported":        {`{"mode": 1}`, func(o *config.Object) { o.Get("mode").Unsupported() }, []string{"$.mode: not supported by this version of the filter"}},
 		"several": {
-			`{"mode": 1, "list": [{"a": 2}, {"b": 3}], "x": 4}`, func(o config.Object) {
+			`{"mode": 1, "list": [{"a": 2}, {"b": 3}], "x": 4}`, func(o *config.Object) {
 				o.Get("mode").String("")
 				for _, n := range o.Get("list").List() {
 					n.Object("a").Get("a").Bool(false)

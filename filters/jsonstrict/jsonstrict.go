@@ -7,6 +7,7 @@ package jsonstrict
 
 import (
 	"errors"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -41,29 +42,10 @@ func Parse(doc string) (gjson.Result, error) {
 	if !gjson.Valid(doc) {
 		return gjson.Result{}, ErrSyntax
 	}
-	v := gjson.Parse(doc)
-	if err := unique(v); err != nil {
+	if err := unique(doc); err != nil {
 		return gjson.Result{}, err
 	}
-	return v, nil
-}
-
-// Member returns the value of an object's member by its exact name (gjson's own paths give meaning to
-// '.', '*' and '#').
-func Member(object gjson.Result, name string) (gjson.Result, bool) {
-	var found gjson.Result
-	ok := false
-	if !object.IsObject() {
-		return found, false
-	}
-	object.ForEach(func(k, v gjson.Result) bool {
-		if k.Str == name {
-			found, ok = v, true
-			return false
-		}
-		return true
-	})
-	return found, ok
+	return gjson.Parse(doc), nil
 }
 
 func scan(doc string) error {
@@ -137,46 +119,63 @@ func hex4(s string) (uint32, bool) {
 	return u, true
 }
 
-// smallObject is up to how many members names are compared pairwise, without a map.
+// unique looks for an object with two members of one name. The document is valid, and no deeper than MaxDepth.
+func unique(doc string) error {
+	var names []string // of the objects that are open
+	var starts [MaxDepth + 1]int
+	depth := 0
+	for i := 0; i < len(doc); i++ {
+		switch doc[i] {
+		case '{', '[':
+			depth++
+			starts[depth] = len(names)
+		case '}', ']':
+			if err := distinct(names[starts[depth]:]); err != nil {
+				return err
+			}
+			names = names[:starts[depth]]
+			depth--
+		case '"':
+			end := i + valueEnd(doc[i:])
+			if isName(doc[end:]) {
+				names = append(names, text(doc[i:end])) // unescaped: "\u0061" and "a" are the same name
+			}
+			i = end - 1
+		}
+	}
+	return nil
+}
+
+// isName tells whether a string is a member's name, by what follows it.
+func isName(rest string) bool {
+	for i := 0; i < len(rest); i++ {
+		switch rest[i] {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return rest[i] == ':'
+		}
+	}
+	return false
+}
+
+// smallObject is up to how many members names are compared pairwise, without sorting.
 const smallObject = 16
 
-func unique(v gjson.Result) error {
-	if !v.IsObject() && !v.IsArray() {
-		return nil
-	}
-	var err error
-	var few [smallObject]string
-	var many map[string]struct{}
-	n := 0
-	object := v.IsObject()
-	v.ForEach(func(k, child gjson.Result) bool {
-		if object {
-			name := k.Str // unescaped: "\u0061" and "a" are the same name
-			for i := 0; many == nil && i < n; i++ {
-				if few[i] == name {
-					err = &DuplicateError{Name: name}
-					return false
-				}
-			}
-			if many == nil && n < smallObject {
-				few[n] = name
-				n++
-			} else {
-				if many == nil {
-					many = make(map[string]struct{}, 2*smallObject)
-					for _, s := range few {
-						many[s] = struct{}{}
-					}
-				}
-				if _, dup := many[name]; dup {
-					err = &DuplicateError{Name: name}
-					return false
-				}
-				many[name] = struct{}{}
+// distinct may change the order of the names.
+func distinct(names []string) error {
+	if len(names) > smallObject {
+		slices.Sort(names)
+		for i := 1; i < len(names); i++ {
+			if names[i] == names[i-1] {
+				return &DuplicateError{Name: names[i]}
 			}
 		}
-		err = unique(child)
-		return err == nil
-	})
-	return err
+		return nil
+	}
+	for i := range names {
+		if slices.Contains(names[:i], names[i]) {
+			return &DuplicateError{Name: names[i]}
+		}
+	}
+	return nil
 }

@@ -49,6 +49,31 @@ func CutQuery(target string) string {
 	return target
 }
 
+// WithoutParameters leaves out the parameters of a path's segments, "/a;v=1/b" is "/a/b" (RFC 3986 section 3.3 leaves
+// them to the application). A servlet container does so before it looks at dot segments, which makes a way up of
+// "/public/..;/admin"; other readers take the semicolon for a part of the name. It allocates only when there is one.
+func WithoutParameters(path string) string {
+	at := strings.IndexByte(path, ';')
+	if at < 0 {
+		return path
+	}
+	buf := append(make([]byte, 0, len(path)), path[:at]...)
+	for rest := path[at:]; rest != ""; {
+		end := strings.IndexByte(rest, '/')
+		if end < 0 {
+			break
+		}
+		rest = rest[end:]
+		next := strings.IndexByte(rest, ';')
+		if next < 0 {
+			next = len(rest)
+		}
+		buf = append(buf, rest[:next]...)
+		rest = rest[next:]
+	}
+	return string(buf)
+}
+
 // NormalPath brings a path without query to the level's normal form: escapes are decoded in one pass, dot
 // segments removed and slashes merged. Decoding once is enough for whoever decodes once; "%252e" stays what
 // it is. A path that does not start with a slash ("*") is returned as it is. It allocates only when there is

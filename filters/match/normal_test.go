@@ -132,3 +132,12 @@ func FuzzNormalPath(f *testing.F) {
 		}
 	})
 }
+
+func TestWithoutParameters(t *testing.T) {
+	for path, want := range map[string]string{
+		"": "", "/a/b": "/a/b", "/a;v=1/b": "/a/b", "/a;v=1": "/a", ";": "", "/;/": "//", "/a;x;y/b;z/c": "/a/b/c",
+		"/public/..;/admin": "/public/../admin", "/a;/": "/a/", "/a%3bx": "/a%3bx",
+	} {
+		assert.Equal(t, want, match.WithoutParameters(path), path)
+	}
+}

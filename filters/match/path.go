@@ -10,6 +10,8 @@ var (
 	ErrOperator     = errors.New("a template operator is {*} or {**} and takes a whole segment; no other brace may occur")
 	ErrOperatorLast = errors.New("{**} occurs at most once and is the last operator")
 	ErrTemplateStar = errors.New("a template has no '*' outside its operators {*} and {**}")
+
+	ErrTemplateLength = errors.New("a template has at most 8192 bytes")
 )
 
 const (
@@ -21,9 +23,15 @@ const (
 // non-empty segment and {**} any rest, also an empty one.
 type Path struct {
 	text     String
-	template []string // segments; nil for a string form
-	rest     int      // index of {**} in template, or -1
+	template bool
+	rest     bool   // the template has {**}
+	slashes  uint16 // in the template
+	head     string // the segments before {**}, or all
+	tail     string // those behind it; "" if it is the last
 }
+
+// maxTemplate bounds a template's length, and so its segments.
+const maxTemplate = 8 << 10
 
 // ParsePath compiles a pattern.
 func ParsePath(pattern string) (Path, error) {
@@ -34,64 +42,74 @@ func ParsePath(pattern string) (Path, error) {
 		}
 		return Path{text: s}, nil
 	}
-	p := Path{template: strings.Split(pattern, "/"), rest: -1}
-	for i, segment := range p.template {
+	if len(pattern) > maxTemplate {
+		return Path{}, ErrTemplateLength
+	}
+	p := Path{template: true, head: pattern, slashes: uint16(strings.Count(pattern, "/"))}
+	for at, more := 0, true; more; {
+		segment, _, found := strings.Cut(pattern[at:], "/")
 		switch {
-		case p.rest >= 0 && (segment == anySegment || segment == anyRest):
+		case p.rest && (segment == anySegment || segment == anyRest):
 			return Path{}, ErrOperatorLast
 		case segment == anyRest:
-			p.rest = i
+			p.rest = true
+			p.head, p.tail = strings.TrimSuffix(pattern[:at], "/"), strings.TrimPrefix(pattern[at+len(anyRest):], "/")
 		case segment == anySegment:
 		case strings.ContainsAny(segment, "{}"):
 			return Path{}, ErrOperator
 		case strings.IndexByte(segment, '*') >= 0:
 			return Path{}, ErrTemplateStar
 		}
+		at, more = at+len(segment)+1, found
 	}
 	return p, nil
 }
 
 // Match tells whether a path, without query and in normal form, matches.
 func (p Path) Match(path string) bool {
-	if p.template == nil {
+	if !p.template {
 		return p.text.Match(path)
 	}
-	if p.rest < 0 {
-		return matchSegments(p.template, path, true)
+	if !p.rest {
+		return matchSegments(p.head, path, true)
 	}
-	head, tail := p.template[:p.rest], p.template[p.rest+1:]
 	// What {**} stands for is at least one segment, if an empty one: "/a/{**}" is "/a/" and below, not "/a".
-	n := strings.Count(path, "/") + 1
-	if n < len(head)+1+len(tail) || !matchSegments(head, path, false) {
+	if strings.Count(path, "/") < int(p.slashes) || !matchSegments(p.head, path, false) {
 		return false
 	}
-	if len(tail) == 0 {
+	if p.tail == "" && !p.hasTail() {
 		return true
 	}
 	at := len(path)
-	for range tail {
+	for range strings.Count(p.tail, "/") + 1 {
 		at = strings.LastIndexByte(path[:at], '/')
 	}
-	return matchSegments(tail, path[at+1:], true)
+	return matchSegments(p.tail, path[at+1:], true)
+}
+
+// hasTail tells whether there is a segment behind {**}, if an empty one.
+func (p Path) hasTail() bool {
+	return int(p.slashes) > strings.Count(p.head, "/")+1
 }
 
 // String is the pattern as written.
 func (p Path) String() string {
-	if p.template == nil {
+	switch {
+	case !p.template:
 		return p.text.String()
+	case !p.rest:
+		return p.head
+	case p.hasTail():
+		return p.head + "/" + anyRest + "/" + p.tail
 	}
-	return strings.Join(p.template, "/")
+	return p.head + "/" + anyRest
 }
 
 // matchSegments compares the leading segments of path; whole demands that there are no more.
-func matchSegments(template []string, path string, whole bool) bool {
-	more := true
-	for _, want := range template {
-		if !more {
-			return false
-		}
-		var segment string
-		segment, path, more = strings.Cut(path, "/")
+func matchSegments(template, path string, whole bool) bool {
+	for {
+		want, templateRest, moreWanted := strings.Cut(template, "/")
+		segment, pathRest, more := strings.Cut(path, "/")
 		if want == anySegment {
 			if segment == "" {
 				return false
@@ -99,6 +117,12 @@ func matchSegments(template []string, path string, whole bool) bool {
 		} else if segment != want {
 			return false
 		}
+		if !moreWanted {
+			return !whole || !more
+		}
+		if !more {
+			return false
+		}
+		template, path = templateRest, pathRest
 	}
-	return !whole || !more
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/match"
@@ -24,8 +25,10 @@ type Operation struct {
 	paths, notPaths     []match.Path
 }
 
-// Decode reads an operation from an object whose known fields include Fields.
-func Decode(o config.Object) Operation {
+// Decode reads an operation from an object whose known fields include Fields. The paths of requests will be in the
+// normal form of level.
+func Decode(o *config.Object, level match.Normalization) Operation {
+	parsePath := func(pattern string) (match.Path, error) { return parsePath(pattern, level) }
 	return Operation{
 		hosts:      config.Compile(o.Get("hosts"), match.ParseHost),
 		notHosts:   config.Compile(o.Get("notHosts"), match.ParseHost),
@@ -49,45 +52,53 @@ func DecodeNormalization(n config.Node) match.Normalization {
 type Failure struct {
 	Field string // "paths"
 	Found string // the request's value
+	Near  bool   // path and host were right
 }
 
 // ErrPort is a host that does not say on which port a request arrived.
 var ErrPort = errors.New("operation: the destination port is unknown")
 
-// Match tells whether a request meets the operation, else which field it fails. path is in normal form.
-// An error means that it cannot be told.
+// Match tells whether a request meets the operation, else which field it fails: first of paths, hosts, methods,
+// ports. path is in normal form. An error means that it cannot be told.
 func (o *Operation) Match(r *request.Request, path string) (Failure, bool, error) {
 	switch {
-	case o.methods != nil && !match.Any(o.methods, r.Method()):
-		return Failure{"methods", r.Method()}, false, nil
-	case match.Any(o.notMethods, r.Method()):
-		return Failure{"notMethods", r.Method()}, false, nil
 	case o.paths != nil && !match.Any(o.paths, path):
-		return Failure{"paths", path}, false, nil
+		return Failure{Field: "paths", Found: path}, false, nil
 	case match.Any(o.notPaths, path):
-		return Failure{"notPaths", path}, false, nil
+		return Failure{Field: "notPaths", Found: path}, false, nil
 	case o.hosts != nil && !match.Any(o.hosts, r.Host()):
-		return Failure{"hosts", r.Host()}, false, nil
+		return Failure{Field: "hosts", Found: r.Host()}, false, nil
 	case match.Any(o.notHosts, r.Host()):
-		return Failure{"notHosts", r.Host()}, false, nil
+		return Failure{Field: "notHosts", Found: r.Host()}, false, nil
+	case o.methods != nil && !match.Any(o.methods, r.Method()):
+		return Failure{Field: "methods", Found: r.Method(), Near: true}, false, nil
+	case match.Any(o.notMethods, r.Method()):
+		return Failure{Field: "notMethods", Found: r.Method(), Near: true}, false, nil
 	}
 	if o.ports == nil && o.notPorts == nil {
 		return Failure{}, true, nil
 	}
-	port, err := destinationPort(r)
+	port, err := DestinationPort(r)
 	if err != nil {
-		return Failure{}, false, err
+		return Failure{Near: true}, false, err
 	}
 	if o.ports != nil && !slices.Contains(o.ports, port) {
-		return Failure{"ports", port}, false, nil
+		return Failure{Field: "ports", Found: port, Near: true}, false, nil
 	}
 	if slices.Contains(o.notPorts, port) {
-		return Failure{"notPorts", port}, false, nil
+		return Failure{Field: "notPorts", Found: port, Near: true}, false, nil
 	}
 	return Failure{}, true, nil
 }
 
-func destinationPort(r *request.Request) (string, error) {
+// Paths and Hosts are the patterns of which a request must meet one, for an index; nil if any will do.
+func (o *Operation) Paths() []match.Path { return o.paths }
+
+// Hosts are those of the host.
+func (o *Operation) Hosts() []match.Host { return o.hosts }
+
+// DestinationPort is the port on which the request arrived, as text.
+func DestinationPort(r *request.Request) (string, error) {
 	v, found, err := r.Property(request.PropertyDestinationPort)
 	if err != nil {
 		return "", err
@@ -120,9 +131,49 @@ func decodePorts(n config.Node) []string {
 	return ports
 }
 
-func parsePath(pattern string) (match.Path, error) {
+// parsePath also refuses a pattern that no path in normal form can match: a DENY of it would never be one.
+func parsePath(pattern string, level match.Normalization) (match.Path, error) {
 	if pattern[0] != '/' && pattern[0] != '*' {
 		return match.Path{}, errors.New("a path pattern starts with '/' or '*'")
 	}
-	return match.ParsePath(pattern)
+	if strings.ContainsAny(pattern, "?#") {
+		return match.Path{}, errors.New("paths are matched without query and fragment, so they never have a '?' or '#'")
+	}
+	p, err := match.ParsePath(pattern)
+	if err != nil {
+		return match.Path{}, err
+	}
+	if normal, err := normalPattern(pattern, level); err != nil {
+		return match.Path{}, errors.New("requests for it are refused: " + err.Error())
+	} else if normal != pattern {
+		return match.Path{}, errors.New("paths are matched in normal form, in which it is \"" + normal + "\"")
+	}
+	return p, nil
+}
+
+// stand is what stands for the operators of a pattern while it is brought to normal form: a segment's part.
+const stand = "~"
+
+func normalPattern(pattern string, level match.Normalization) (string, error) {
+	head, tail := "", ""
+	literal := pattern
+	switch {
+	case pattern == "*":
+		return pattern, nil
+	case strings.HasSuffix(pattern, "*"):
+		literal, tail = pattern[:len(pattern)-1]+stand, "*"
+	case strings.HasPrefix(pattern, "*"):
+		literal, head = "/"+stand+pattern[1:], "*"
+	}
+	// Braces are not for a URI, so a path's normal form leaves those of operators alone.
+	normal, err := match.NormalPath(literal, level)
+	switch {
+	case err != nil:
+		return "", err
+	case head != "":
+		return head + strings.TrimPrefix(normal, "/"+stand), nil
+	case tail != "":
+		return strings.TrimSuffix(normal, stand) + tail, nil
+	}
+	return normal, nil
 }

@@ -1,6 +1,7 @@
 package operation_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -9,13 +10,14 @@ import (
 
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/hosttest"
+	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/operation"
 	"github.com/palisade-mesh/palisade/filters/request"
 )
 
 func decode(doc string) (operation.Operation, error) {
 	d, root := config.Parse([]byte(doc))
-	o := operation.Decode(root.Object(operation.Fields...))
+	o := operation.Decode(root.Object(operation.Fields...), match.DecodeAndMergeSlash)
 	return o, d.Err()
 }
 
@@ -38,7 +40,7 @@ func TestMatch(t *testing.T) {
 		`{"ports": ["443"]}`:                           "ports",
 		`{"notPorts": [8443]}`:                         "notPorts",
 		`{"notPorts": [443], "notHosts": ["x"]}`:       "",
-		`{"methods": ["PUT"], "paths": ["/x"]}`:        "methods",
+		`{"methods": ["PUT"], "paths": ["/x"]}`:        "paths", // what is asked for, before how
 	} {
 		o, err := decode(doc)
 		require.NoError(t, err, doc)
@@ -95,4 +97,26 @@ func TestDecodeRefuses(t *testing.T) {
 		require.Error(t, err, doc)
 		assert.True(t, strings.Contains(err.Error(), want), "%s gives %v", doc, err)
 	}
+}
+
+// A pattern that no path in normal form can match would be a rule that silently never applies.
+func TestDecodeRefusesPathsThatNeverMatch(t *testing.T) {
+	for pattern, want := range map[string]string{
+		"/a%3bb": `"/a%3Bb"`, "/a%41b": `"/aAb"`, "/a//b": `"/a/b"`, "/a/../b": `"/b"`, "/a%2Fb": `"/a/b"`, `/a\b`: `"/a/b"`,
+		"/a/./*": `"/a/*"`, "*//b": `"*/b"`, "/a//{*}": `"/a/{*}"`, "/a?x": "never have a '?'", "/a#x": "never have a '?'",
+		"/a%00": "NUL", "/a//../b": "not everybody reads alike",
+	} {
+		_, err := decode(`{"paths": [` + strconv.Quote(pattern) + `]}`)
+		assert.ErrorContains(t, err, want, pattern)
+	}
+	for _, pattern := range []string{"/", "/a/", "/a.b", "/a/.git", "/a/.*", "*/.git", "*", "*.json", "/a%3Bb", "/a;b", "/{*}/a/{**}", "/a/...", "/~a"} {
+		_, err := decode(`{"paths": [` + strconv.Quote(pattern) + `]}`)
+		assert.NoError(t, err, pattern)
+	}
+}
+
+func TestPathsAsTheyAre(t *testing.T) {
+	d, root := config.Parse([]byte(`{"paths": ["/a//b", "/a%41"]}`))
+	operation.Decode(root.Object(operation.Fields...), match.None)
+	assert.NoError(t, d.Err())
 }

@@ -57,6 +57,14 @@ func Parse(uri string) (ID, error) {
 	return ID{name: name, slash: slash}, nil
 }
 
+// Clone is the same ID in memory of its own.
+func (id ID) Clone() ID { return ID{name: strings.Clone(id.name), slash: id.slash} }
+
+// WithTrustDomain is the ID of the same path in another trust domain, which must be valid.
+func (id ID) WithTrustDomain(domain string) ID {
+	return ID{name: domain + id.Path(), slash: len(domain)}
+}
+
 // IsZero tells whether id is nobody.
 func (id ID) IsZero() bool { return id.name == "" }
 

@@ -115,7 +115,7 @@ func Decode(raw []byte) (*Config, error) {
 		rule := n.Object("match", "require")
 		c.Rules = append(c.Rules, RuleConfig{
 			Path:    "rules[" + strconv.Itoa(i) + "]",
-			Match:   operation.Decode(rule.Get("match").Object(operation.Fields...)),
+			Match:   operation.Decode(rule.Get("match").Object(operation.Fields...), c.Normalization),
 			Require: c.decodeRequirement(rule.Require("require", `{"provider": "corp"}`), 0),
 		})
 	}
@@ -223,7 +223,7 @@ func (p *ProviderConfig) decodeLocations(n config.Node) {
 	}
 }
 
-func (p *ProviderConfig) decodeOutputs(o config.Object) {
+func (p *ProviderConfig) decodeOutputs(o *config.Object) {
 	if n := o.Get("outputPayloadToHeader"); n.Present() {
 		p.PayloadHeader = decodeHeaderName(n)
 	}

@@ -1,0 +1,95 @@
+package casetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/palisade-mesh/palisade/filters/host"
+	"github.com/palisade-mesh/palisade/filters/hosttest"
+	"github.com/palisade-mesh/palisade/filters/wasmtest"
+)
+
+// rounds is how often a worker gets each of its cases.
+const rounds = 3
+
+// NativeWarm runs the cases of one configuration one after the other in one worker, in several orders. What one request
+// leaves behind must not decide about another: hosttest overwrites what belonged to a request when the next one comes,
+// as a module does.
+func NativeWarm(t *testing.T, f host.Filter, pattern string) {
+	forEachConfig(t, f.Name, pattern, func(t *testing.T, h *hosttest.Host) (func() (host.Action, error), error) {
+		handler, err := f.Configure(h)
+		return func() (host.Action, error) { return handler.RequestHeaders(h), nil }, err
+	})
+}
+
+// WasmWarm does the same in a compiled filter.
+func WasmWarm(t *testing.T, filter, artifact, pattern string) {
+	m, err := wasmtest.Load(t.Context(), artifact)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, m.Close(t.Context())) }()
+	forEachConfig(t, filter, pattern, func(t *testing.T, h *hosttest.Host) (func() (host.Action, error), error) {
+		vm, err := m.Start(t.Context(), h)
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(func() { require.NoError(t, vm.Close()) })
+		return vm.Request, nil
+	})
+}
+
+type startFunc func(t *testing.T, h *hosttest.Host) (request func() (host.Action, error), err error)
+
+func forEachConfig(t *testing.T, filter, pattern string, start startFunc) {
+	for _, file := range LoadAll(t, pattern) {
+		require.Equal(t, filter, file.Filter)
+		workers := map[string]*worker{}
+		for _, c := range file.Cases {
+			h := c.host(t)
+			key := fmt.Sprintf("%s %v", h.Config, c.CEL)
+			w := workers[key]
+			if w == nil {
+				w = &worker{host: h}
+				workers[key] = w
+			}
+			w.turns = append(w.turns, turn{c, h.Headers, h.Properties})
+		}
+		for _, w := range workers {
+			t.Run(w.turns[0].c.Name+" and others", func(t *testing.T) { w.run(t, filter, start) })
+		}
+	}
+}
+
+// worker is one configuration with all its cases.
+type worker struct {
+	host  *hosttest.Host
+	turns []turn
+}
+
+// turn is a case with its request, whose tokens are the same each time.
+type turn struct {
+	c          *Case
+	headers    [][2]string
+	properties map[string]string
+}
+
+func (w *worker) run(t *testing.T, filter string, start startFunc) {
+	request, err := start(t, w.host)
+	require.NoError(t, err, strings.Join(w.host.Logs, "\n"))
+	random := rand.New(rand.NewPCG(1, uint64(len(w.turns))))
+	for range rounds {
+		for _, i := range random.Perm(len(w.turns)) {
+			turn := w.turns[i]
+			w.host.NextRequest(slices.Clone(turn.headers), turn.properties)
+			action, err := request()
+			require.NoError(t, err)
+			t.Run(turn.c.Name, func(t *testing.T) {
+				turn.c.Expect.Check(t, outcome(t, filter, w.host, action))
+			})
+		}
+	}
+}

@@ -1,0 +1,4 @@
+package request
+
+// PropertyDestinationAddress is where the connection was accepted.
+var PropertyDestinationAddress = []string{"destination", "address"}

@@ -1,7 +1,7 @@
 package authz
 
 import (
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/palisade-mesh/palisade/filters/config"
@@ -16,7 +16,9 @@ type Config struct {
 	Mode          decision.Mode
 	Default       decision.Effect
 	Normalization match.Normalization
-	TrustDomains  []string // nil: any
+	Identity      IdentityConfig
+	Claims        ClaimsConfig
+	TrustedHops   int
 	Policies      []PolicyConfig
 	Response      decision.Response
 	Audit         decision.Audit
@@ -40,31 +42,12 @@ type PolicyConfig struct {
 	Rules  []RuleConfig
 }
 
-// RuleConfig matches if a source, an operation and every condition do; what is absent matches anything.
+// RuleConfig matches if a source, an operation and every condition do; what is absent matches anything. What
+// is written alike in many rules is one value that they share.
 type RuleConfig struct {
-	From []SourceConfig
-	To   []operation.Operation
-	When []ConditionConfig
-}
-
-// SourceConfig is who asks. Each field is nil if absent.
-type SourceConfig struct {
-	Principals, NotPrincipals               []match.String // "example.org/ns/shop/sa/backend"
-	RequestPrincipals, NotRequestPrincipals []match.String // "https://idp.example/alice"
-	Namespaces, NotNamespaces               []match.String
-	ServiceAccounts, NotServiceAccounts     []match.String // "shop/backend" or "backend"
-	TrustDomains, NotTrustDomains           []match.String
-}
-
-// ConditionConfig is a key that must have one of some values, and none of others, or a CEL expression that
-// must be true.
-type ConditionConfig struct {
-	Key               Key
-	Values, NotValues []match.String
-	CEL               string
-	Path              string // where it stands, for what only Compile can find wrong
-
-	expression uint32 // compiled CEL
+	From []*Source
+	To   []*Operation
+	When []*Condition
 }
 
 // Decode reads a configuration. The error is config.Mistakes.
@@ -76,78 +59,119 @@ func Decode(raw []byte) (*Config, error) {
 		Mode:          decision.DecodeMode(o.Get("mode")),
 		Default:       decision.Effect(o.Get("defaultAction").OneOf("deny", "deny", "allow")),
 		Normalization: operation.DecodeNormalization(o.Get("pathNormalization")),
+		Identity:      decodeIdentity(o),
+		Claims:        decodeClaims(o.Get("claims")),
+		TrustedHops:   int(o.Get("remoteIP").Object("trustedHops").Get("trustedHops").Int(0, 0, maxTrustedHops)),
 		Response:      decision.DecodeResponse(o.Get("response")),
 		Audit:         decision.DecodeAudit(o.Get("audit")),
 	}
-	for _, n := range o.Get("trustDomains").NonEmptyList() {
-		d := n.String("")
-		if !spiffe.ValidTrustDomain(d) {
-			n.Mistake("found \"" + d + "\", expected a trust domain such as \"example.org\"")
-		}
-		c.TrustDomains = append(c.TrustDomains, d)
+	d := decoder{aliases: c.Identity.Aliases, level: c.Normalization}
+	policies := o.Get("policies").List()
+	c.Policies = make([]PolicyConfig, 0, len(policies))
+	for _, n := range policies {
+		c.Policies = append(c.Policies, d.policy(n))
 	}
-	o.Get("trustDomainAliases").Unsupported()
-	decodeSource(o.Get("identity"), "tls", "from")
-	decodeSource(o.Get("claims"), "jwt-filter", "metadataKey")
-	o.Get("remoteIP").Object("trustedHops").Get("trustedHops").Int(0, 0, 0)
-
-	names := map[string]bool{}
-	for _, n := range o.Get("policies").List() {
-		p := decodePolicy(n)
-		if names[p.Name] && p.Name != "" {
-			n.Mistake("a second policy named \"" + p.Name + "\"; names are what records and metrics go by")
-		}
-		names[p.Name] = true
-		c.Policies = append(c.Policies, p)
-	}
+	distinctNames(c.Policies, policies)
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// decodeSource reads an object with a source of which this version has one.
-func decodeSource(n config.Node, only, other string) {
-	o := n.Object("source", other)
-	if source := o.Get("source"); source.Present() && source.String("") != only {
-		source.Mistake("found " + source.Raw() + ", expected \"" + only + "\"; others are not supported by this version of the filter")
+// distinctNames refuses a second policy of a name.
+func distinctNames(policies []PolicyConfig, nodes []config.Node) {
+	order := make([]int, len(policies))
+	for i := range order {
+		order[i] = i
 	}
-	o.Get(other).Unsupported()
+	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(policies[a].Name, policies[b].Name) })
+	for i := 1; i < len(order); i++ {
+		if name := policies[order[i]].Name; name != "" && name == policies[order[i-1]].Name {
+			nodes[order[i]].Mistake("a second policy named \"" + name + "\"; names are what records and metrics go by")
+		}
+	}
 }
 
-func decodePolicy(n config.Node) PolicyConfig {
+func alternatives[T any](n int) []*T {
+	if n == 0 {
+		return nil
+	}
+	return make([]*T, 0, n)
+}
+
+// decoder reads policies, and what is written alike mostly only once.
+type decoder struct {
+	aliases    Aliases
+	level      match.Normalization
+	sources    seen[Source]
+	operations seen[Operation]
+	conditions seen[Condition]
+}
+
+// seen are some of the parts that were decoded, by their text: a later one may take the place of another.
+type seen[T any] struct{ slots []slot[T] }
+
+type slot[T any] struct {
+	text string
+	part *T
+}
+
+const seenSlots = 1 << 12
+
+func (d *decoder) policy(n config.Node) PolicyConfig {
 	o := n.Object("name", "action", "dryRun", "rules")
 	p := PolicyConfig{
 		Name:   o.Require("name", `"database-read"`).String(""),
 		Action: Action(o.Get("action").OneOf(string(ActionAllow), string(ActionAllow), string(ActionDeny), string(ActionAudit))),
 		DryRun: o.Get("dryRun").Bool(false),
 	}
-	for _, r := range o.Get("rules").List() {
-		p.Rules = append(p.Rules, decodeRule(r))
+	if rules := o.Get("rules").List(); rules != nil {
+		p.Rules = make([]RuleConfig, len(rules))
+		for i, r := range rules {
+			d.rule(r, &p.Rules[i])
+		}
 	}
 	return p
 }
 
-func decodeRule(n config.Node) RuleConfig {
+func (d *decoder) rule(n config.Node, r *RuleConfig) {
 	o := n.Object("from", "to", "when")
-	var r RuleConfig
-	for _, e := range o.Get("from").NonEmptyList() {
-		from := e.Object("source")
-		source := from.Require("source", `{"principals": ["example.org/ns/shop/sa/backend"]}`)
-		s := decodeSourceFields(source)
-		notEmpty(source)
-		r.From = append(r.From, s)
+	from, to, when := o.Get("from").NonEmptyList(), o.Get("to").NonEmptyList(), o.Get("when").NonEmptyList()
+	r.From, r.To, r.When = alternatives[Source](len(from)), alternatives[Operation](len(to)), alternatives[Condition](len(when))
+	for _, e := range from {
+		n := e.Object("source").Require("source", `{"principals": ["example.org/ns/shop/sa/backend"]}`)
+		r.From = append(r.From, once(&d.sources, n, d.source))
 	}
-	for _, e := range o.Get("to").NonEmptyList() {
-		to := e.Object("operation")
-		op := to.Require("operation", `{"methods": ["GET"]}`)
-		notEmpty(op)
-		r.To = append(r.To, operation.Decode(op.Object(operation.Fields...)))
+	for _, e := range to {
+		n := e.Object("operation").Require("operation", `{"methods": ["GET"]}`)
+		r.To = append(r.To, once(&d.operations, n, d.operation))
 	}
-	for _, e := range o.Get("when").NonEmptyList() {
-		r.When = append(r.When, decodeCondition(e))
+	for _, e := range when {
+		r.When = append(r.When, once(&d.conditions, e, d.condition))
 	}
-	return r
+}
+
+// once decodes a value, or gives what was decoded of one that is written alike. A text with a mistake in it is
+// decoded again, so that each place of it is told.
+func once[T any](s *seen[T], n config.Node, decode func(config.Node) *T) *T {
+	if s.slots == nil {
+		s.slots = make([]slot[T], seenSlots)
+	}
+	slot := &s.slots[slotOf(n.Raw())%seenSlots]
+	if slot.part != nil && slot.text == n.Raw() {
+		return slot.part
+	}
+	before := n.Mistakes()
+	part := decode(n)
+	if n.Mistakes() == before {
+		slot.text, slot.part = n.Raw(), part
+	}
+	return part
+}
+
+func (d *decoder) operation(n config.Node) *Operation {
+	notEmpty(n)
+	return &Operation{Operation: operation.Decode(n.Object(operation.Fields...), d.level)}
 }
 
 // notEmpty refuses {}: it would match anything, where its author began to write a restriction.
@@ -157,32 +181,11 @@ func notEmpty(n config.Node) {
 	}
 }
 
-func decodeSourceFields(n config.Node) SourceConfig {
-	o := n.Object("principals", "notPrincipals", "requestPrincipals", "notRequestPrincipals", "namespaces", "notNamespaces",
-		"serviceAccounts", "notServiceAccounts", "trustDomains", "notTrustDomains",
-		"ipBlocks", "notIpBlocks", "remoteIpBlocks", "notRemoteIpBlocks")
-	for _, name := range [...]string{"ipBlocks", "notIpBlocks", "remoteIpBlocks", "notRemoteIpBlocks"} {
-		o.Get(name).Unsupported()
-	}
-	return SourceConfig{
-		Principals:           decodePrincipals(o.Get("principals")),
-		NotPrincipals:        decodePrincipals(o.Get("notPrincipals")),
-		RequestPrincipals:    decodeStrings(o.Get("requestPrincipals")),
-		NotRequestPrincipals: decodeStrings(o.Get("notRequestPrincipals")),
-		Namespaces:           decodeStrings(o.Get("namespaces")),
-		NotNamespaces:        decodeStrings(o.Get("notNamespaces")),
-		ServiceAccounts:      decodeStrings(o.Get("serviceAccounts")),
-		NotServiceAccounts:   decodeStrings(o.Get("notServiceAccounts")),
-		TrustDomains:         decodeStrings(o.Get("trustDomains")),
-		NotTrustDomains:      decodeStrings(o.Get("notTrustDomains")),
-	}
-}
-
-// decodePrincipals reads principals, with or without spiffe://.
-func decodePrincipals(n config.Node) []match.String {
+// principals reads principals, with or without spiffe://.
+func (d *decoder) principals(n config.Node) []match.String {
 	var out []match.String
 	for _, e := range n.NonEmptyList() {
-		s := strings.TrimPrefix(e.String(""), spiffe.Scheme)
+		s := d.aliases.pattern(strings.TrimPrefix(e.String(""), spiffe.Scheme))
 		m, err := match.ParseString(s)
 		switch {
 		case err != nil:
@@ -197,33 +200,4 @@ func decodePrincipals(n config.Node) []match.String {
 	return out
 }
 
-func decodeStrings(n config.Node) []match.String { return config.Compile(n, match.ParseString) }
-
-func decodeCondition(n config.Node) ConditionConfig {
-	o := n.Object("key", "values", "notValues", "cel")
-	if cel := o.Get("cel"); cel.Present() {
-		if o.Len() > 1 {
-			n.Mistake("a condition is a key with values or notValues, or cel, not both")
-		}
-		return ConditionConfig{CEL: cel.String(""), Path: cel.Path()}
-	}
-	key := o.Require("key", `"request.auth.claims[scope]"`)
-	var c ConditionConfig
-	if !o.Get("values").Present() && !o.Get("notValues").Present() {
-		n.Mistake("a condition has values or notValues")
-	}
-	if text := key.String(""); text != "" {
-		var err error
-		if c.Key, err = ParseKey(text); err != nil {
-			key.Mistake("found \"" + text + "\": " + err.Error())
-		}
-	}
-	decode := decodeStrings
-	if c.Key.kind == keySourcePrincipal {
-		decode = decodePrincipals // with or without spiffe://, as in a source
-	}
-	c.Values, c.NotValues = decode(o.Get("values")), decode(o.Get("notValues"))
-	return c
-}
-
-func rulePath(i int) string { return "rules[" + strconv.Itoa(i) + "]" }
+func patterns(n config.Node) []match.String { return config.Compile(n, match.ParseString) }

@@ -26,6 +26,11 @@ const (
 	keySourceNamespace
 	keySourceServiceAccount
 	keySNI
+	keyQuery
+	keySourceIP
+	keyRemoteIP
+	keyDestinationIP
+	keyDestinationPort
 )
 
 var plainKeys = map[string]keyKind{
@@ -37,12 +42,17 @@ var plainKeys = map[string]keyKind{
 	"source.namespace":       keySourceNamespace,
 	"source.serviceAccount":  keySourceServiceAccount,
 	"connection.sni":         keySNI,
+	"source.ip":              keySourceIP,
+	"remote.ip":              keyRemoteIP,
+	"destination.ip":         keyDestinationIP,
+	"destination.port":       keyDestinationPort,
 }
 
 var (
-	errKey = errors.New("not a key of this version of the filter; known are request.headers[..], request.method, " +
+	errKey = errors.New("not a key; known are request.headers[..], request.query[..], request.method, " +
 		"request.auth.principal, request.auth.audiences, request.auth.presenter, request.auth.claims[..][..], " +
-		"source.principal, source.namespace, source.serviceAccount, connection.sni")
+		"source.principal, source.namespace, source.serviceAccount, source.ip, remote.ip, destination.ip, " +
+		"destination.port, connection.sni")
 	errBrackets = errors.New("the brackets do not match, or there is nothing in them")
 )
 
@@ -67,6 +77,17 @@ func ParseKey(text string) (Key, error) {
 		}
 		return k, nil
 	}
+	if rest, ok := strings.CutPrefix(text, "request.query"); ok {
+		names, err := brackets(rest)
+		if err != nil {
+			return Key{}, err
+		}
+		if len(names) != 1 {
+			return Key{}, errBrackets
+		}
+		k.kind, k.name = keyQuery, names[0]
+		return k, nil
+	}
 	if rest, ok := strings.CutPrefix(text, "request.auth.claims"); ok {
 		names, err := brackets(rest)
 		if err != nil {
@@ -80,6 +101,12 @@ func ParseKey(text string) (Key, error) {
 
 // String is the key as written.
 func (k Key) String() string { return k.text }
+
+// repeatable tells whether a request may have the key several times, so that readers may disagree on which counts.
+func (k *Key) repeatable() bool { return k.kind == keyHeader || k.kind == keyQuery }
+
+// secret tells whether the request's value may be a token or a cookie.
+func (k *Key) secret() bool { return k.kind == keyHeader || k.kind == keyQuery }
 
 // brackets splits "[a][b]".
 func brackets(s string) ([]string, error) {

@@ -1,50 +1,29 @@
 // Package authz decides whether a workload may, on behalf of a user, do what a request asks for. It is
 // pure: it runs natively in tests and tools, and in Wasm unchanged.
 //
-// Config is what the author wrote; Compile makes a Policy of it; Decide judges one request.
+// Config is what the author wrote; Compile makes a Policy of it, in which the rules of each action are an index;
+// Decide judges one request.
 package authz
 
 import (
-	"slices"
+	"strings"
 
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/request"
-	"github.com/palisade-mesh/palisade/filters/spiffe"
 )
 
-// Policy is a compiled configuration. It is immutable.
+// Policy is a compiled configuration. It remembers whom it has seen and reuses its memory from request to request:
+// each worker has its own, and it is not safe for concurrent use.
 type Policy struct {
-	config              *Config
-	expressions         Expressions
-	deny, allow, audits []entry
-}
+	config      *Config
+	expressions Expressions
+	workloads   workloads
+	claims      claimReader
 
-// entry is one rule with the policy that it belongs to.
-type entry struct {
-	policy *PolicyConfig
-	path   string // "rules[0]"
-	rule   *RuleConfig
-}
-
-// Result is a decision with what the record says besides.
-type Result struct {
-	decision.Decision
-	Path             string // normal form
-	Principal        string
-	RequestPrincipal string
-	// Shadow are the decisions of dry-run policies that differ from the one that stands, and the matches
-	// of AUDIT policies.
-	Shadow []Match
-}
-
-// Match is a rule that matched without deciding.
-type Match struct {
-	Policy string
-	Rule   string
-	Action Action
-	DryRun bool
+	deny, allow, audit ruleSet
+	subject            subject // of the request at hand
 }
 
 // Expressions is an engine of CEL: in a proxy, the proxy's own.
@@ -58,39 +37,33 @@ type Expressions interface {
 // Compile makes a Policy of a checked configuration, which it takes over. The error is config.Mistakes: an
 // expression that the engine does not accept.
 func Compile(c *Config, x Expressions) (*Policy, error) {
-	if err := c.compileExpressions(x); err != nil {
+	if err := compileExpressions(c, x); err != nil {
 		return nil, err
 	}
-	p := &Policy{config: c, expressions: x}
-	for i := range c.Policies {
-		policy := &c.Policies[i]
-		for j := range policy.Rules {
-			e := entry{policy: policy, path: rulePath(j), rule: &policy.Rules[j]}
-			switch policy.Action {
-			case ActionDeny:
-				p.deny = append(p.deny, e)
-			case ActionAllow:
-				p.allow = append(p.allow, e)
-			default:
-				p.audits = append(p.audits, e)
-			}
-		}
-	}
-	return p, nil
+	return &Policy{
+		config:      c,
+		expressions: x,
+		workloads:   newWorkloads(&c.Identity),
+		claims:      newClaimReader(c.Claims),
+		deny:        newRuleSet(c.Policies, ActionDeny),
+		allow:       newRuleSet(c.Policies, ActionAllow),
+		audit:       newRuleSet(c.Policies, ActionAudit),
+	}, nil
 }
 
-func (c *Config) compileExpressions(x Expressions) error {
+func compileExpressions(c *Config, x Expressions) error {
 	var mistakes config.Mistakes
+	seen := map[*Condition]bool{}
 	for i := range c.Policies {
 		for j := range c.Policies[i].Rules {
-			when := c.Policies[i].Rules[j].When
-			for k := range when {
-				if when[k].CEL == "" {
+			for _, condition := range c.Policies[i].Rules[j].When {
+				if condition.cel == "" || seen[condition] {
 					continue
 				}
+				seen[condition] = true
 				var err error
-				if when[k].expression, err = x.Compile(when[k].CEL); err != nil {
-					mistakes = append(mistakes, config.Mistake{Path: when[k].Path, What: "found \"" + when[k].CEL + "\": " + err.Error()})
+				if condition.expression, err = x.Compile(condition.cel); err != nil {
+					mistakes = append(mistakes, config.Mistake{Path: condition.path, What: "found \"" + condition.cel + "\": " + err.Error()})
 				}
 			}
 		}
@@ -101,96 +74,108 @@ func (c *Config) compileExpressions(x Expressions) error {
 	return nil
 }
 
+// Result is a decision with what the record says besides.
+type Result struct {
+	decision.Decision
+	Path             string // normal form
+	Principal        string // as the certificate has it
+	RequestPrincipal string
+	RemoteIP         string
+	// Shadow is what would have been decided if policies in dry-run were enforced, if that is something else.
+	Shadow    decision.Decision
+	HasShadow bool
+	// Audits are the AUDIT policies that match.
+	Audits []Match
+}
+
+// Match is a rule that matched without deciding.
+type Match struct {
+	Policy string
+	Rule   string
+	DryRun bool
+}
+
 // Decide judges a request: a matching DENY denies; else a matching ALLOW allows; else the default stands.
 func (p *Policy) Decide(r *request.Request) Result {
 	var res Result
 	path, err := match.NormalPath(r.RawPath(), p.config.Normalization)
 	if err != nil {
-		return res.deny(400, "", "", err.Error())
-	}
-	res.Path = path
-	s, err := p.subject(r, path)
-	if err != nil {
-		return res.deny(503, "", "", "who asks could not be found out: "+err.Error())
-	}
-	res.Principal, res.RequestPrincipal = s.peer.Name(), s.firstPrincipal()
-
-	for i := range p.audits {
-		e := &p.audits[i]
-		if e.rule.match(s, denying).ok {
-			res.shadow(e)
-		}
-	}
-	for i := range p.deny {
-		e := &p.deny[i]
-		m := e.rule.match(s, denying)
-		if !m.ok {
-			continue
-		}
-		if e.policy.DryRun {
-			res.shadow(e)
-			continue
-		}
-		return res.deny(403, e.policy.Name, e.path, "the DENY rule matches"+m.doubt())
-	}
-	var nearest mismatch
-	var near *entry
-	for i := range p.allow {
-		e := &p.allow[i]
-		m := e.rule.match(s, allowing)
-		switch {
-		case m.ok && e.policy.DryRun:
-			res.shadow(e)
-		case m.ok:
-			res.Decision = decision.Decision{
-				Effect: decision.Allow, Status: 200, Policy: e.policy.Name, Rule: e.path, Reason: "the ALLOW rule matches",
-			}
-			return res
-		case !e.policy.DryRun && (near == nil || m.met > nearest.met):
-			nearest, near = m, e
-		}
-	}
-	if p.config.Default == decision.Allow {
-		res.Decision = decision.Decision{Effect: decision.Allow, Status: 200, Reason: "no policy decides, and the default is to allow"}
+		res.Decision = denied(400, err.Error())
 		return res
 	}
-	if near == nil {
-		return res.deny(403, "", "", "no ALLOW policy is there, and the default is to deny")
+	s := &p.subject
+	*s = subject{policy: p, request: r, path: path}
+	res.Path = path
+	if s.other, err = p.otherPath(r.RawPath()); err != nil {
+		res.Decision = denied(400, err.Error())
+		return res
 	}
-	return res.deny(403, near.policy.Name, near.path, "no ALLOW rule matches; nearest: "+nearest.String())
-}
-
-func (res *Result) deny(status uint32, policy, rule, reason string) Result {
-	res.Decision = decision.Decision{Effect: decision.Deny, Status: status, Policy: policy, Rule: rule, Reason: reason}
-	return *res
-}
-
-func (res *Result) shadow(e *entry) {
-	res.Shadow = append(res.Shadow, Match{Policy: e.policy.Name, Rule: e.path, Action: e.policy.Action, DryRun: e.policy.DryRun})
-}
-
-// subject is a request with who asks.
-type subject struct {
-	request   *request.Request
-	path      string
-	peer      spiffe.ID // zero: nobody
-	claims    []claimSet
-	claimsErr error
-
-	expressions Expressions
-}
-
-// subject finds out who asks. Claims that cannot be read are an error only of the conditions that need
-// them.
-func (p *Policy) subject(r *request.Request, path string) (*subject, error) {
-	peer, err := r.Peer()
-	if err != nil {
-		return nil, err
+	if s.workload, err = p.workloads.of(r); err != nil {
+		res.Decision = denied(503, "who asks could not be found out: "+err.Error())
+		return res
 	}
-	if !peer.IsZero() && p.config.TrustDomains != nil && !slices.Contains(p.config.TrustDomains, peer.TrustDomain()) {
-		peer = spiffe.ID{} // vouched for by somebody who is not trusted to
+	s.claims = p.claims.read(r)
+	res.Principal, res.RequestPrincipal = s.workload.id.Name(), s.claims.principal()
+	res.RemoteIP = s.remoteIP()
+
+	res.Audits = p.audit.all(s)
+	deny, shadowDeny := p.deny.first(s)
+	if deny.rule != nil {
+		res.Decision = deny.denial(s)
 	}
-	s := &subject{request: r, path: path, peer: peer, expressions: p.expressions}
-	s.claims, s.claimsErr = readClaims(r)
-	return s, nil
+	if deny.rule == nil || shadowDeny.rule == nil && p.dryRun() {
+		allow, shadowAllow := p.allow.first(s)
+		if deny.rule == nil {
+			res.Decision = p.conclude(s, allow, false)
+		}
+		if shadowDeny.rule == nil && p.dryRun() {
+			res.Shadow = p.conclude(s, shadowAllow, true)
+		}
+	}
+	if shadowDeny.rule != nil {
+		res.Shadow = shadowDeny.denial(s)
+	}
+	res.HasShadow = p.dryRun() && res.Shadow != res.Decision
+	return res
+}
+
+// otherPath is the path as those see it who leave out its segments' parameters, "" if it has none.
+func (p *Policy) otherPath(raw string) (string, error) {
+	if p.config.Normalization == match.None || strings.IndexByte(raw, ';') < 0 {
+		return "", nil
+	}
+	return match.NormalPath(match.WithoutParameters(raw), p.config.Normalization)
+}
+
+// dryRun tells whether there is a policy that is not enforced, and so something to tell of what it would do.
+func (p *Policy) dryRun() bool { return p.deny.dryRun || p.allow.dryRun }
+
+// conclude decides once no DENY rule matches.
+func (p *Policy) conclude(s *subject, allow found, shadow bool) decision.Decision {
+	switch {
+	case allow.rule != nil:
+		return decision.Decision{
+			Effect: decision.Allow, Status: 200, Policy: allow.policy.Name, Rule: allow.path, Reason: "the ALLOW rule matches",
+		}
+	case p.config.Default == decision.Allow:
+		return decision.Decision{Effect: decision.Allow, Status: 200, Reason: "no policy decides, and the default is to allow"}
+	}
+	near := p.allow.nearest(s, shadow)
+	if near.rule == nil {
+		return denied(403, "no ALLOW policy is there, and the default is to deny")
+	}
+	d := denied(403, "no ALLOW rule matches; nearest: "+near.rule.explain(s, allowing).String())
+	d.Policy, d.Rule = near.policy.Name, near.path
+	return d
+}
+
+// denial is the decision of a DENY rule that matches.
+func (f *found) denial(s *subject) decision.Decision {
+	d := denied(403, "the DENY rule matches"+f.rule.explain(s, denying).doubt())
+	d.Policy, d.Rule = f.policy.Name, f.path
+	return d
+}
+
+func denied(status uint32, reason string) decision.Decision {
+	return decision.Decision{Effect: decision.Deny, Status: status, Reason: reason}
 }

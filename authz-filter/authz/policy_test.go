@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/hosttest"
 	"github.com/palisade-mesh/palisade/filters/request"
 )
@@ -39,9 +40,19 @@ func decide(t *testing.T, config object, h *hosttest.Host) Result {
 	require.NoError(t, err)
 	p, err := Compile(c, &engine{})
 	require.NoError(t, err)
-	r, err := request.Load(h)
+	r, err := request.Load(failing{h})
 	require.NoError(t, err)
 	return p.Decide(r)
+}
+
+// failing is a host that fails to give the property that test.failing names.
+type failing struct{ *hosttest.Host }
+
+func (h failing) Property(path []string) ([]byte, bool, error) {
+	if strings.Join(path, ".") == h.Properties["test.failing"] {
+		return nil, false, hosttest.ErrFault
+	}
+	return h.Host.Property(path)
 }
 
 func get(path string, headers ...[2]string) *hosttest.Host {
@@ -66,6 +77,7 @@ func to(operation object) object { return object{"to": []object{{"operation": op
 func TestTheNearestRuleExplains(t *testing.T) {
 	stranger := object{"from": []object{{"source": object{"principals": []string{"example.org/ns/shop/sa/other"}}}}}
 	wrongPath := to(object{"paths": []string{"/b"}})
+	wrongMethod := to(object{"paths": []string{"/a"}, "methods": []string{"PUT"}})
 	wrongHost := to(object{"hosts": []string{"other.test"}})
 	wrongClaim := object{"to": []object{{"operation": object{"methods": []string{"GET"}}}}, "when": []object{{"key": "request.auth.claims[scope]", "values": []string{"write"}}}}
 	for name, c := range map[string]struct {
@@ -73,12 +85,13 @@ func TestTheNearestRuleExplains(t *testing.T) {
 		rule   string
 		reason string
 	}{
-		"the only one":               {[]object{stranger}, "rules[0]", `principals does not match "example.org/ns/shop/sa/backend"`},
-		"a path is nearer than none": {[]object{stranger, wrongHost}, "rules[1]", `hosts does not match "service.test"`},
-		"the first of equals":        {[]object{wrongPath, stranger}, "rules[0]", `paths does not match "/a"`},
-		"conditions come last":       {[]object{wrongPath, wrongHost, wrongClaim}, "rules[2]", `request.auth.claims[scope] does not match "read"`},
-		"what the request lacks":     {[]object{when(object{"key": "request.headers[x-a]", "values": []string{"1"}})}, "rules[0]", "request.headers[x-a] does not match: the request has none"},
-		"an expression":              {[]object{when(object{"cel": "false"})}, "rules[0]", `cel "false"`},
+		"the only one": {[]object{stranger}, "rules[0]", `principals does not match "example.org/ns/shop/sa/backend"`},
+		"what is asked for is nearer than who asks": {[]object{wrongHost, stranger}, "rules[1]", `principals does not match "example.org/ns/shop/sa/backend"`},
+		"the first of equals":                       {[]object{wrongPath, wrongHost}, "rules[0]", `paths does not match "/a"`},
+		"a method is nearer than a path":            {[]object{wrongPath, wrongMethod, stranger}, "rules[1]", `methods does not match "GET"`},
+		"conditions come last":                      {[]object{wrongPath, wrongHost, wrongClaim}, "rules[2]", `request.auth.claims[scope] does not match "read"`},
+		"what the request lacks":                    {[]object{when(object{"key": "request.headers[x-a]", "values": []string{"1"}})}, "rules[0]", "request.headers[x-a] does not match: the request has none"},
+		"an expression":                             {[]object{when(object{"cel": "false"})}, "rules[0]", `cel "false"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			res := decide(t, object{"policies": []object{policy("p", "ALLOW", c.rules...)}}, get("/a"))
@@ -117,15 +130,35 @@ func TestShadows(t *testing.T) {
 	}}
 	res := decide(t, config, get("/a"))
 	assert.Equal(t, "real", res.Policy)
-	assert.Equal(t, []Match{
-		{Policy: "look", Rule: "rules[0]", Action: ActionAudit},
-		{Policy: "strict", Rule: "rules[0]", Action: ActionDeny, DryRun: true},
-		{Policy: "lax", Rule: "rules[0]", Action: ActionAllow, DryRun: true},
-	}, res.Shadow)
-	config["policies"] = config["policies"].([]object)[:4]
+	assert.Equal(t, []Match{{Policy: "look", Rule: "rules[0]"}}, res.Audits)
+	assert.True(t, res.HasShadow)
+	assert.Equal(t, decision.Decision{Effect: "deny", Status: 403, Policy: "strict", Rule: "rules[0]", Reason: "the DENY rule matches"}, res.Shadow)
+
+	policies := config["policies"].([]object)
+	config["policies"] = policies[3:]
+	res = decide(t, config, get("/a"))
+	assert.Equal(t, "real", res.Policy)
+	assert.Equal(t, "lax", res.Shadow.Policy, "the first that would allow")
+
+	config["policies"] = policies[:4]
 	res = decide(t, config, get("/a"))
 	assert.EqualValues(t, 403, res.Status, "dry-run and AUDIT allow nothing")
 	assert.Empty(t, res.Policy)
+	assert.Equal(t, "strict", res.Shadow.Policy)
+
+	config["policies"] = policies[3:4]
+	res = decide(t, config, get("/a"))
+	assert.EqualValues(t, 403, res.Status)
+	assert.Equal(t, decision.Allow, res.Shadow.Effect, "and yet it is told that it would")
+
+	config["policies"] = []object{dry(policy("posts", "ALLOW", to(object{"methods": []string{"POST"}})))}
+	res = decide(t, config, get("/a"))
+	assert.Equal(t, "no ALLOW policy is there, and the default is to deny", res.Reason)
+	assert.Equal(t, `no ALLOW rule matches; nearest: methods does not match "GET"`, res.Shadow.Reason)
+
+	config["policies"] = []object{dry(policy("posts", "ALLOW", to(object{"methods": []string{"POST"}}))), policy("real", "ALLOW", object{})}
+	res = decide(t, config, get("/a"))
+	assert.False(t, res.HasShadow, "enforcement would change nothing")
 }
 
 // What cannot be evaluated denies where it is asked for a DENY, and never allows.
@@ -135,17 +168,8 @@ func TestDoubt(t *testing.T) {
 	user := object{"from": []object{{"source": object{"requestPrincipals": []string{"*"}}}}}
 	notUser := object{"from": []object{{"source": object{"notRequestPrincipals": []string{"x"}}}}}
 	unreadable := func(h *hosttest.Host) { h.Properties["palisade.jwt"] = "[" }
-	failing := func(name string) func(*hosttest.Host) {
-		return func(h *hosttest.Host) {
-			n := map[string]int{"peer": 0, "claims": 1, "third": 2}[name]
-			properties := -1
-			h.Fault = func(_ int, call string) bool {
-				if call == "Property" {
-					properties++
-				}
-				return call == "Property" && properties == n
-			}
-		}
+	failing := func(property string) func(*hosttest.Host) {
+		return func(h *hosttest.Host) { h.Properties["test.failing"] = property }
 	}
 	for name, c := range map[string]struct {
 		rule  object
@@ -153,12 +177,12 @@ func TestDoubt(t *testing.T) {
 	}{
 		"claims that are not readable":   {when(claim), unreadable},
 		"not a claim":                    {when(notClaim), unreadable},
-		"claims that the host withholds": {when(claim), failing("claims")},
-		"a user":                         {user, failing("claims")},
-		"not a user":                     {notUser, failing("claims")},
-		"a port":                         {to(object{"ports": []int{80}}), failing("third")},
-		"not a port":                     {to(object{"notPorts": []int{80}}), failing("third")},
-		"server name":                    {when(object{"key": "connection.sni", "notValues": []string{"x"}}), failing("third")},
+		"claims that the host withholds": {when(claim), failing("palisade.jwt")},
+		"a user":                         {user, failing("palisade.jwt")},
+		"not a user":                     {notUser, failing("palisade.jwt")},
+		"a port":                         {to(object{"ports": []int{80}}), failing("destination.port")},
+		"not a port":                     {to(object{"notPorts": []int{80}}), failing("destination.port")},
+		"server name":                    {when(object{"key": "connection.sni", "notValues": []string{"x"}}), failing("connection.requested_server_name")},
 		"an expression":                  {when(object{"cel": "broken"}), func(*hosttest.Host) {}},
 		"doubtful, then one that holds":  {when(object{"cel": "broken"}, object{"cel": "true"}), func(*hosttest.Host) {}},
 		"one that holds, then doubtful":  {when(object{"cel": "true"}, object{"cel": "broken"}), func(*hosttest.Host) {}},
@@ -183,7 +207,7 @@ func TestDoubt(t *testing.T) {
 	})
 	t.Run("without the peer nothing is decided", func(t *testing.T) {
 		h := get("/a")
-		failing("peer")(h)
+		failing("connection.uri_san_peer_certificate")(h)
 		res := decide(t, object{"defaultAction": "allow"}, h)
 		assert.EqualValues(t, 503, res.Status)
 	})
@@ -234,11 +258,19 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"policies": [{"name": "a", "rules": [{"from": [{"source": {"principals": ["evil"]}}]}]}]}`:            "which no workload can have",
 		`{"policies": [{"name": "a", "rules": [{"from": [{"source": {"principals": ["a*b"]}}]}]}]}`:             "a '*' stands only",
 		`{"policies": [{"name": "a", "rules": [{"when": [{"key": "source.principal", "values": ["evil"]}]}]}]}`: "which no workload can have",
-		`{"policies": [{"name": "a", "rules": [{"from": [{"source": {"ipBlocks": ["::/0"]}}]}]}]}`:              "not supported",
+		`{"policies": [{"name": "a", "rules": [{"from": [{"source": {"ipBlocks": ["10.0.0.0/33"]}}]}]}]}`:       "$.policies[0].rules[0].from[0].source.ipBlocks[0]: found",
+		`{"policies": [{"name": "a", "rules": [{"when": [{"key": "remote.ip", "values": ["10.*"]}]}]}]}`:        "$.policies[0].rules[0].when[0].values[0]: found",
+		`{"policies": [{"name": "a", "rules": [{"when": [{"key": "request.query", "values": ["x"]}]}]}]}`:       "the brackets do not match",
 		`{"trustDomains": ["Example.org"]}`:                                                                     "expected a trust domain",
-		`{"identity": {"source": "xfcc"}}`:                                                                      "$.identity.source",
-		`{"claims": {"source": "jwt_authn", "metadataKey": "corp"}}`:                                            "$.claims.source",
-		`{"remoteIP": {"trustedHops": 1}}`:                                                                      "$.remoteIP.trustedHops",
+		`{"trustDomainAliases": {"Old.example": "example.org"}}`:                                                "expected a trust domain",
+		`{"trustDomainAliases": {"old.example": "Example.org"}}`:                                                "expected a trust domain",
+		`{"trustDomainAliases": {"a.example": "b.example", "b.example": "c.example"}}`:                          "which is an alias itself",
+		`{"identity": {"source": "xfcc"}}`:                                                                      "$.identity.from: missing",
+		`{"identity": {"source": "xfcc", "from": ["*"]}}`:                                                       "name them",
+		`{"identity": {"from": ["example.org/a"]}}`:                                                             "$.identity.from: only with source xfcc",
+		`{"claims": {"source": "jwt_authn"}}`:                                                                   "$.claims.metadataKey: missing",
+		`{"claims": {"metadataKey": "corp"}}`:                                                                   "$.claims.metadataKey: only with source jwt_authn",
+		`{"remoteIP": {"trustedHops": -1}}`:                                                                     "$.remoteIP.trustedHops",
 	} {
 		_, err := Decode([]byte(config))
 		assert.ErrorContains(t, err, want, config)

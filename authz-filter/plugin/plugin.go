@@ -37,6 +37,10 @@ type plugin struct {
 	policy      *authz.Policy
 	reporter    report.Reporter
 	expressions expressions
+
+	// Of the request at hand, here so that they are not allocated for each.
+	request request.Request
+	record  decision.Record
 }
 
 // expressions is the proxy's CEL engine.
@@ -56,17 +60,18 @@ func (x *expressions) Evaluate(id uint32) (bool, error) {
 // RequestHeaders implements host.Handler.
 func (p *plugin) RequestHeaders(h host.Host) host.Action {
 	p.expressions.host = h
-	r, err := request.Load(h)
-	if err != nil {
+	r := &p.request
+	if err := r.Load(h); err != nil {
 		return p.reporter.Undecidable(h, err, true)
 	}
 	res := p.policy.Decide(r)
-	record := decision.Record{
-		Decision: res.Decision, Principal: res.Principal, RequestPrincipal: res.RequestPrincipal, RemoteIP: r.RemoteIP(),
+	record := &p.record
+	*record = decision.Record{
+		Decision: res.Decision, Principal: res.Principal, RequestPrincipal: res.RequestPrincipal, RemoteIP: res.RemoteIP,
 		Method: r.Method(), Host: r.Host(), Path: res.Path, RequestID: r.ID(),
 	}
-	p.shadow(h, record, res.Shadow)
-	p.reporter.Decision(h, &record)
+	p.note(h, *record, &res)
+	p.reporter.Decision(h, record)
 	if res.Effect == decision.Allow || p.reporter.Mode == decision.DryRun {
 		return host.Continue
 	}
@@ -81,17 +86,19 @@ func (p *plugin) RequestHeaders(h host.Host) host.Action {
 	return p.reporter.Refuse(h, res.Decision, detail, r.IsGRPC())
 }
 
-// shadow reports what dry-run policies would have done, and what AUDIT policies saw.
-func (p *plugin) shadow(h host.Host, record decision.Record, matches []authz.Match) {
-	for _, m := range matches {
-		record.Policy, record.Rule = m.Policy, m.Rule
-		record.Effect, record.Status, record.Reason = decision.Allow, 200, "the "+string(m.Action)+" rule matches"
-		if m.Action == authz.ActionDeny {
-			record.Effect, record.Status = decision.Deny, 403
+// note reports what enforcing the policies in dry-run would have done, and what AUDIT policies saw.
+func (p *plugin) note(h host.Host, record decision.Record, res *authz.Result) {
+	if res.HasShadow {
+		record.Decision = res.Shadow
+		p.reporter.Note(h, &record, decision.DryRun)
+	}
+	for _, m := range res.Audits {
+		record.Decision = decision.Decision{
+			Effect: decision.Allow, Status: 200, Policy: m.Policy, Rule: m.Rule, Reason: "the AUDIT rule matches",
 		}
-		mode := decision.DryRun
-		if !m.DryRun {
-			mode = decision.Enforce
+		mode := decision.Enforce
+		if m.DryRun {
+			mode = decision.DryRun
 		}
 		p.reporter.Note(h, &record, mode)
 	}

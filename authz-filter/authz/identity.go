@@ -1,0 +1,164 @@
+package authz
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/palisade-mesh/palisade/filters/config"
+	"github.com/palisade-mesh/palisade/filters/identity"
+	"github.com/palisade-mesh/palisade/filters/match"
+	"github.com/palisade-mesh/palisade/filters/request"
+	"github.com/palisade-mesh/palisade/filters/spiffe"
+)
+
+// IdentityConfig is how workloads are told apart.
+type IdentityConfig struct {
+	TrustDomains []string // nil: any
+	Aliases      Aliases
+	XFCC         bool           // whether the header of the peers in From is believed
+	From         []match.String // without spiffe://
+}
+
+// Aliases are former names of trust domains, each with the name that counts now.
+type Aliases []Alias
+
+// Alias is one.
+type Alias struct{ Old, New string }
+
+// domain is the name that counts.
+func (a Aliases) domain(name string) string {
+	for i := range a {
+		if a[i].Old == name {
+			return a[i].New
+		}
+	}
+	return name
+}
+
+// pattern is a principal's pattern with the name that counts, so that policies which still have the former one
+// go on to work.
+func (a Aliases) pattern(text string) string {
+	if domain, path, ok := strings.Cut(text, "/"); ok {
+		if now := a.domain(domain); now != domain {
+			return now + "/" + path
+		}
+	}
+	return text
+}
+
+// decodeIdentity reads trustDomains, trustDomainAliases and identity.
+func decodeIdentity(o *config.Object) IdentityConfig {
+	var c IdentityConfig
+	for _, n := range o.Get("trustDomains").NonEmptyList() {
+		c.TrustDomains = append(c.TrustDomains, decodeTrustDomain(n))
+	}
+	aliases := o.Get("trustDomainAliases")
+	for _, m := range aliases.Members() {
+		if !spiffe.ValidTrustDomain(m.Name) {
+			m.Node.Mistake("found the name \"" + m.Name + "\", expected a trust domain such as \"old.example\"")
+		}
+		c.Aliases = append(c.Aliases, Alias{Old: m.Name, New: decodeTrustDomain(m.Node)})
+	}
+	for _, m := range aliases.Members() {
+		if now := m.Node.String(""); c.Aliases.domain(now) != now {
+			m.Node.Mistake("found \"" + now + "\", which is an alias itself; name the trust domain that it stands for")
+		}
+	}
+
+	n := o.Get("identity").Object("source", "from")
+	c.XFCC = n.Get("source").OneOf("tls", "tls", "xfcc") == "xfcc"
+	from := n.Get("from")
+	switch {
+	case c.XFCC && !from.Present():
+		from.Mistake("missing; needed with source xfcc: the proxies whose header is believed, for example " +
+			`["spiffe://example.org/ns/edge/sa/gateway"]`)
+	case !c.XFCC && from.Present():
+		from.Mistake("only with source xfcc; the header of no peer is believed with tls")
+	}
+	c.From = (&decoder{}).principals(from)
+	for i, p := range c.From {
+		if p.String() == "*" {
+			from.Mistake("found \"*\" as value " + string(rune('0'+i%10)) + "; whoever is believed can claim to be anybody, so name them")
+		}
+	}
+	return c
+}
+
+func decodeTrustDomain(n config.Node) string {
+	d := n.String("")
+	if !spiffe.ValidTrustDomain(d) {
+		n.Mistake("found \"" + d + "\", expected a trust domain such as \"example.org\"")
+	}
+	return d
+}
+
+// trustDomains reads a source's trust domains, by the names that count.
+func (d *decoder) trustDomains(n config.Node) []match.String {
+	return config.Compile(n, func(text string) (match.String, error) { return match.ParseString(d.aliases.domain(text)) })
+}
+
+// workload is who asks, in all the forms that rules go by. All are "" for nobody.
+type workload struct {
+	id          spiffe.ID // as the certificate has it
+	name        string    // "example.org/ns/shop/sa/backend", by the trust domain's name that counts
+	trustDomain string
+	namespace   string // "shop", if the path has Istio's form
+	account     string // "backend"
+	qualified   string // "shop/backend"
+}
+
+// workloads makes a workload of an ID, and remembers some: it is the same few that ask again and again.
+type workloads struct {
+	config   *IdentityConfig
+	resolver identity.Resolver
+	known    [workloadSlots]workload
+}
+
+const workloadSlots = 64
+
+func newWorkloads(c *IdentityConfig) workloads {
+	return workloads{config: c, resolver: identity.Resolver{XFCC: c.XFCC, From: c.From}}
+}
+
+// of finds out who sent a request. The result is to be read until the next call.
+func (w *workloads) of(r *request.Request) (*workload, error) {
+	id, err := w.resolver.Workload(r)
+	if err != nil {
+		return nil, err
+	}
+	slot := &w.known[slotOf(id.Name())%workloadSlots]
+	if slot.id != id {
+		*slot = w.make(id.Clone())
+	}
+	return slot, nil
+}
+
+func (w *workloads) make(id spiffe.ID) workload {
+	if id.IsZero() {
+		return workload{}
+	}
+	now := id
+	if domain := w.config.Aliases.domain(id.TrustDomain()); domain != id.TrustDomain() {
+		now = id.WithTrustDomain(domain)
+	}
+	if w.config.TrustDomains != nil && !slices.Contains(w.config.TrustDomains, now.TrustDomain()) {
+		return workload{id: id} // vouched for by somebody who is not trusted to: nobody
+	}
+	found := workload{id: id, name: now.Name(), trustDomain: now.TrustDomain()}
+	if namespace, account, ok := now.ServiceAccount(); ok {
+		found.namespace, found.account, found.qualified = namespace, account, namespace+"/"+account
+	}
+	return found
+}
+
+// slotOf spreads names over slots by their length and some of their bytes: it only decides what is remembered.
+func slotOf(s string) uint32 {
+	h := uint32(len(s))
+	for i := 0; i < len(s); i += 1 + len(s)/32 {
+		h = h*31 + uint32(s[i])
+	}
+	for i := max(0, len(s)-16); i < len(s); i++ {
+		h = h*31 + uint32(s[i])
+	}
+	return h
+}

@@ -1,0 +1,89 @@
+package authz
+
+import (
+	"github.com/palisade-mesh/palisade/filters/match"
+	"github.com/palisade-mesh/palisade/filters/operation"
+	"github.com/palisade-mesh/palisade/filters/query"
+	"github.com/palisade-mesh/palisade/filters/request"
+)
+
+// Operation is what is asked for.
+type Operation struct {
+	operation.Operation
+	number uint32 // in the rule set that is being built
+}
+
+// subject is one request with who asks. What no rule needs is not asked of the host.
+type subject struct {
+	policy    *Policy
+	request   *request.Request
+	path      string // normal form
+	other     string // the same without parameters, as some read it; "" if there are none
+	workload  *workload
+	claims    claimSets
+	addresses [addresses]address
+}
+
+// isRequestPrincipal tells whether a verified token of the request has one of some principals.
+func (s *subject) isRequestPrincipal(patterns []match.String) (found string, is bool, err error) {
+	if s.claims.err != nil {
+		return "", false, s.claims.err
+	}
+	for i := range s.claims.sets {
+		p := s.claims.sets[i].principal
+		if p != "" && match.Any(patterns, p) {
+			return p, true, nil
+		}
+	}
+	return s.claims.principal(), false, nil
+}
+
+// values counts the request's values of a key.
+func (s *subject) values(k *Key, t *tally) error {
+	switch k.kind {
+	case keyHeader:
+		s.headerValues(k.name, t)
+	case keyQuery:
+		return query.Values(s.request.Target(), k.name, func(value string) bool { t.add(value); return true })
+	case keyMethod:
+		t.addIf(s.request.Method())
+	case keySourcePrincipal:
+		t.addIf(s.workload.name)
+	case keySourceNamespace:
+		t.addIf(s.workload.namespace)
+	case keySourceServiceAccount:
+		t.addIf(s.workload.qualified)
+	case keySNI:
+		return s.property(request.PropertySNI, t)
+	case keyDestinationPort:
+		port, err := operation.DestinationPort(s.request)
+		if err != nil {
+			return err
+		}
+		t.add(port)
+	default:
+		return s.claims.values(k, t)
+	}
+	return nil
+}
+
+func (s *subject) headerValues(name string, t *tally) {
+	if name == ":authority" {
+		t.addIf(s.request.Host())
+		return
+	}
+	headers := s.request.Headers()
+	for i := range headers {
+		if headers[i][0] == name {
+			t.add(headers[i][1])
+		}
+	}
+}
+
+func (s *subject) property(path []string, t *tally) error {
+	value, found, err := s.request.Property(path)
+	if err == nil && found {
+		t.addIf(value)
+	}
+	return err
+}

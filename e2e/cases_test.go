@@ -45,7 +45,7 @@ type ring struct {
 	envoy     *envoy.Envoy
 	ca        *pki.CA
 	listeners map[string]string       // names by configuration
-	clients   map[string]*pki.KeyPair // by peer
+	clients   map[string]*pki.KeyPair // by the URIs of their certificate
 	requests  int
 }
 
@@ -74,7 +74,10 @@ func startRing(t *testing.T, file *casetest.File) *ring {
 		r.listeners[key] = name
 		b.Listeners = append(b.Listeners, envoy.Listener{
 			Name: name, Cluster: "upstream", Filters: filters,
-			TLS: &envoy.ServerTLS{Files: files, AskForClientCertificate: true},
+			TLS:        &envoy.ServerTLS{Files: files, AskForClientCertificate: true},
+			Inspectors: []envoy.Extension{envoy.TLSInspector},
+			// Whether the header is believed is the filter's business.
+			Manager: map[string]any{"forward_client_cert_details": "ALWAYS_FORWARD_ONLY"},
 		})
 	}
 	r.envoy = startEnvoy(t, render(t, b))
@@ -154,7 +157,9 @@ func (r *ring) send(t *testing.T, c *casetest.Case, id string) (status int, head
 	t.Helper()
 	address := r.envoy.Listener(r.listeners[listenerKey(r.filters(t, c))])
 	require.NotEmpty(t, address)
-	conn, err := tls.Dial("tcp", address, r.ca.ClientConfig(r.client(t, c.Request.Peer), ringServer))
+	config := r.ca.ClientConfig(r.client(t, c.Request.URIs()), ringServer)
+	config.ServerName = c.Request.SNI
+	conn, err := tls.Dial("tcp", address, config)
 	require.NoError(t, err)
 	defer func() { _ = conn.Close() }()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
@@ -179,18 +184,19 @@ func (r *ring) send(t *testing.T, c *casetest.Case, id string) (status int, head
 	return response.StatusCode, response.Header, string(content)
 }
 
-// client is the key pair of a peer, nil for nobody.
-func (r *ring) client(t *testing.T, peer string) *pki.KeyPair {
+// client is a key pair with these URIs, nil for nobody.
+func (r *ring) client(t *testing.T, uris []string) *pki.KeyPair {
 	t.Helper()
-	if peer == "" {
+	if uris == nil {
 		return nil
 	}
-	if r.clients[peer] == nil {
-		pair, err := r.ca.Issue(pki.WithIDs(peer))
+	key := strings.Join(uris, " ")
+	if r.clients[key] == nil {
+		pair, err := r.ca.Issue(pki.WithIDs(uris...))
 		require.NoError(t, err)
-		r.clients[peer] = pair
+		r.clients[key] = pair
 	}
-	return r.clients[peer]
+	return r.clients[key]
 }
 
 func flatten(to map[string]string, from http.Header) {

@@ -4,19 +4,25 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/palisade-mesh/palisade/e2e/configs"
+	"github.com/palisade-mesh/palisade/e2e/envoy"
 	"github.com/palisade-mesh/palisade/e2e/mesh"
 )
 
 // configTests exercises every file in envoy-configs/.
 var configTests = map[string]func(*testing.T, *configs.Credentials){
-	"sidecar-inbound.yaml": testSidecarInbound,
-	"gateway.yaml":         testGateway,
+	"sidecar-inbound.yaml":   testSidecarInbound,
+	"gateway.yaml":           testGateway,
+	"egress-gateway.yaml":    testEgressGateway,
+	"sidecar-outbound.yaml":  testSidecarOutbound,
+	"sidecar-jwt-authn.yaml": testSidecarJWTAuthn,
 }
 
 func TestConfigs(t *testing.T) {
@@ -33,16 +39,50 @@ func TestConfigs(t *testing.T) {
 	}
 }
 
-func testSidecarInbound(t *testing.T, credentials *configs.Credentials) {
-	upstream := startUpstream(t)
-	bootstrap, err := credentials.Render("sidecar-inbound.yaml", map[int]int{15000: 0, 15006: 0, 8080: upstream.Port()})
+// TestConfigsAsTheyAre has Envoy itself read the files. The tests above read
+// them for it, and YAML is not the same to everybody: "on" is true to Envoy.
+func TestConfigsAsTheyAre(t *testing.T) {
+	names, err := configs.Names()
 	require.NoError(t, err)
-	url := "https://" + startEnvoy(t, bootstrap).Listener("inbound") + "/records/42"
+	root, err := envoy.ModuleRoot()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	_, err = configs.Issue(filepath.Join(dir, "build", "certs"))
+	require.NoError(t, err)
+	for _, filter := range []string{"jwt-filter", "authz-filter"} {
+		file, err := envoy.WasmFile(filter)
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(file, filepath.Join(dir, "build", filter+".wasm")))
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			assert.NoError(t, envoy.Validate(t.Context(), dir, filepath.Join(root, "envoy-configs", name)))
+		})
+	}
+}
+
+func testSidecarInbound(t *testing.T, credentials *configs.Credentials) {
+	testInbound(t, credentials, "sidecar-inbound.yaml", 15000, 15006)
+}
+
+func testSidecarJWTAuthn(t *testing.T, credentials *configs.Credentials) {
+	testInbound(t, credentials, "sidecar-jwt-authn.yaml", 15030, 15036)
+}
+
+// testInbound exercises a sidecar of the database, however it verifies tokens.
+func testInbound(t *testing.T, credentials *configs.Credentials, name string, admin, inbound int) {
+	upstream := startUpstream(t)
+	bootstrap, err := credentials.Render(name, map[int]int{admin: 0, inbound: 0, 8080: upstream.Port()})
+	require.NoError(t, err)
+	sidecar := startEnvoy(t, bootstrap)
+	url := "https://" + sidecar.Listener("inbound") + "/records/42"
 	backend := credentials.ClientTLS(mesh.Backend, mesh.Database)
 
 	status, _ := get(t, backend, url, bearer(t, credentials, "read"))
 	assert.Equal(t, http.StatusOK, status)
-	assert.EqualValues(t, 1, upstream.Requests())
+	status, _ = get(t, backend, url, bearer(t, credentials, "profile read"))
+	assert.Equal(t, http.StatusOK, status)
+	assert.EqualValues(t, 2, upstream.Requests())
 
 	status, body := get(t, backend, url, bearer(t, credentials, "profile"))
 	assert.Equal(t, http.StatusForbidden, status)
@@ -51,7 +91,8 @@ func testSidecarInbound(t *testing.T, credentials *configs.Credentials) {
 	assert.Equal(t, http.StatusForbidden, status)
 	status, _ = get(t, backend, url, nil)
 	assert.Equal(t, http.StatusUnauthorized, status)
-	assert.EqualValues(t, 1, upstream.Requests(), "a refused request must not reach the application")
+	assert.EqualValues(t, 2, upstream.Requests(), "a refused request must not reach the application")
+	assert.NotContains(t, sidecar.Log().String()+sidecar.AccessLog().String(), elsewhere, "callers do not choose the address of the record")
 }
 
 func testGateway(t *testing.T, credentials *configs.Credentials) {
@@ -86,9 +127,12 @@ func testGateway(t *testing.T, credentials *configs.Credentials) {
 	assert.Empty(t, token, "a refused request must not reach the frontend")
 }
 
+// elsewhere is where callers say that they are.
+const elsewhere = "203.0.113.7"
+
 func bearer(t *testing.T, credentials *configs.Credentials, scope string) http.Header {
 	t.Helper()
 	token, err := credentials.Token(scope)
 	require.NoError(t, err)
-	return http.Header{"Authorization": {"Bearer " + token}}
+	return http.Header{"Authorization": {"Bearer " + token}, "X-Forwarded-For": {elsewhere}}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/palisade-mesh/palisade/e2e/envoy"
 	"github.com/palisade-mesh/palisade/e2e/idp"
 	"github.com/palisade-mesh/palisade/e2e/mesh"
+	"github.com/palisade-mesh/palisade/e2e/pki"
 )
 
 // Folders that the configurations name, relative to the root of the module.
@@ -23,10 +24,19 @@ const (
 	buildFolder = "build"
 )
 
+// Egress is the egress gateway's SPIFFE ID.
+const Egress = "spiffe://" + mesh.TrustDomain + "/ns/edge/sa/egress"
+
+// ExternalHosts are the hosts that the egress gateway knows.
+var ExternalHosts = []string{"rates.partner.example", "pay.partner.example"}
+
 // Credentials are what it takes to run the configurations and to call them.
 type Credentials struct {
 	Dir string
 	*mesh.Identities
+	// External is the authority that vouches for ExternalHosts. It means
+	// nothing inside the mesh.
+	External *pki.CA
 	provider *idp.Provider
 }
 
@@ -44,7 +54,32 @@ func Issue(dir string) (*Credentials, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Credentials{Dir: dir, Identities: identities, provider: provider}, nil
+	c := &Credentials{Dir: dir, Identities: identities, provider: provider}
+	return c, c.issueEgress()
+}
+
+// issueEgress writes egress.crt, and external.crt of external-ca.crt.
+func (c *Credentials) issueEgress() error {
+	var err error
+	if c.External, err = pki.NewCA("partner.example"); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(c.Dir, "external-ca.crt"), c.External.PEM(), 0o644); err != nil {
+		return fmt.Errorf("configs: %w", err)
+	}
+	egress, err := c.CA.Issue(pki.WithIDs(Egress), pki.WithHosts("127.0.0.1"))
+	if err != nil {
+		return err
+	}
+	if _, err := egress.WriteFiles(c.Dir, "egress"); err != nil {
+		return err
+	}
+	external, err := c.External.Issue(pki.WithHosts(ExternalHosts...))
+	if err != nil {
+		return err
+	}
+	_, err = external.WriteFiles(c.Dir, "external")
+	return err
 }
 
 // Token is a valid token of a user with these scopes.

@@ -44,8 +44,10 @@ func (r *renderer) replace(key string, value any) (any, error) {
 	switch key {
 	case "configuration":
 		return r.filterConfig(value)
-	case "jwks":
+	case "jwks": // jwt-filter's
 		return r.keys, nil
+	case "local_jwks": // jwt_authn's
+		return map[string]any{"inline_string": string(r.keys)}, nil
 	case "filename":
 		name, ok := value.(string)
 		if !ok {

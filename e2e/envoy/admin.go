@@ -7,7 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strconv"
+	"strings"
 )
 
 // AdminAddress is the host:port of Envoy's admin interface.
@@ -69,4 +72,21 @@ func (e *Envoy) readListeners(ctx context.Context) error {
 		e.listeners[status.Name] = net.JoinHostPort(address.Address, strconv.Itoa(address.Port))
 	}
 	return nil
+}
+
+// Stat is a counter or gauge by its full name; 0 if nothing counted yet.
+func (e *Envoy) Stat(ctx context.Context, name string) (int, error) {
+	body, err := e.Admin(ctx, http.MethodGet, "/stats?filter="+url.QueryEscape("^"+regexp.QuoteMeta(name)+"$"))
+	if err != nil {
+		return 0, err
+	}
+	_, value, ok := strings.Cut(strings.TrimSpace(string(body)), ": ")
+	if !ok {
+		return 0, nil
+	}
+	number, err := strconv.Atoi(value)
+	if err != nil {
+		return 0, fmt.Errorf("envoy: stat %s: %w", name, err)
+	}
+	return number, nil
 }

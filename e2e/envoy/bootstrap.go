@@ -3,6 +3,7 @@ package envoy
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"github.com/palisade-mesh/palisade/e2e/pki"
 )
@@ -11,7 +12,10 @@ import (
 // vary. String gives the whole.
 type Bootstrap struct {
 	Listeners []Listener
-	Clusters  []Cluster
+	// ListenersFile, if set, is where Envoy finds its listeners instead, and
+	// looks again whenever WriteListeners replaces it.
+	ListenersFile string
+	Clusters      []Cluster
 }
 
 // Listener accepts HTTP on loopback and sends it to one cluster.
@@ -21,10 +25,31 @@ type Listener struct {
 	Port int
 	// TLS is nil for plain HTTP.
 	TLS *ServerTLS
+	// Inspectors are the listener filters, which see a connection first.
+	Inspectors []Extension
+	// Native are Envoy's own HTTP filters. They run before Filters.
+	Native []Extension
 	// Filters run in this order, before the router.
 	Filters []Wasm
 	// Cluster is where requests that pass go.
 	Cluster string
+	// Manager has further fields of the HttpConnectionManager.
+	Manager map[string]any
+}
+
+// Extension is a part of Envoy's own.
+type Extension struct {
+	// Name is what configurations and statistics call it.
+	Name string
+	// Type of Config, such as "envoy.extensions.filters.http.rbac.v3.RBAC".
+	Type   string
+	Config map[string]any
+}
+
+// TLSInspector is the inspector by which Envoy learns of the SNI.
+var TLSInspector = Extension{
+	Name: "envoy.filters.listener.tls_inspector",
+	Type: "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
 }
 
 // ServerTLS is how a listener proves itself and what it asks of its clients.
@@ -51,6 +76,9 @@ type Wasm struct {
 	AsStruct bool
 	// FailurePolicy is FAIL_RELOAD unless set.
 	FailurePolicy string
+	// DiscoveryFile, if set, is where Envoy finds all of this but the name, and
+	// looks again whenever WriteDiscovery replaces it.
+	DiscoveryFile string
 }
 
 // Cluster is one upstream address.
@@ -75,31 +103,45 @@ type list = []any
 
 // String is the bootstrap as JSON, which is YAML.
 func (b Bootstrap) String() (string, error) {
-	listeners := make(list, 0, len(b.Listeners))
-	for _, l := range b.Listeners {
-		listener, err := l.render()
-		if err != nil {
-			return "", err
-		}
-		listeners = append(listeners, listener)
+	listeners, err := renderListeners(b.Listeners)
+	if err != nil {
+		return "", err
 	}
 	clusters := make(list, 0, len(b.Clusters))
 	for _, c := range b.Clusters {
 		clusters = append(clusters, c.render())
 	}
-	text, err := json.MarshalIndent(object{
+	bootstrap := object{
+		// Dynamic configuration is only for an Envoy that has a name.
+		"node":             object{"id": "palisade", "cluster": "palisade"},
 		"admin":            object{"address": socketAddress("127.0.0.1", 0)},
 		"stats_config":     object{"stats_tags": statsTags()},
 		"static_resources": object{"listeners": listeners, "clusters": clusters},
-	}, "", "  ")
+	}
+	if b.ListenersFile != "" {
+		bootstrap["dynamic_resources"] = object{"lds_config": fileSource(b.ListenersFile)}
+	}
+	text, err := json.MarshalIndent(bootstrap, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("envoy: %w", err)
 	}
 	return string(text), nil
 }
 
+func renderListeners(listeners []Listener) (list, error) {
+	rendered := make(list, 0, len(listeners))
+	for _, l := range listeners {
+		listener, err := l.render()
+		if err != nil {
+			return nil, err
+		}
+		rendered = append(rendered, listener)
+	}
+	return rendered, nil
+}
+
 func (l Listener) render() (object, error) {
-	var filters list
+	filters := renderExtensions(l.Native)
 	for _, wasm := range l.Filters {
 		filter, err := wasm.render()
 		if err != nil {
@@ -108,19 +150,21 @@ func (l Listener) render() (object, error) {
 		filters = append(filters, filter)
 	}
 	filters = append(filters, named("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", object{}))
+	manager := object{
+		"stat_prefix": l.Name,
+		// Callers choose the ID by which they find their record again.
+		"preserve_external_request_id": true,
+		"generate_request_id":          true,
+		"http_filters":                 filters,
+		"access_log":                   list{accessLog()},
+		"route_config": object{"virtual_hosts": list{object{
+			"name": l.Name, "domains": list{"*"},
+			"routes": list{object{"match": object{"prefix": "/"}, "route": object{"cluster": l.Cluster}}},
+		}}},
+	}
+	maps.Copy(manager, l.Manager)
 	chain := object{"filters": list{named("envoy.filters.network.http_connection_manager",
-		"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", object{
-			"stat_prefix": l.Name,
-			// Callers choose the ID by which they find their record again.
-			"preserve_external_request_id": true,
-			"generate_request_id":          true,
-			"http_filters":                 filters,
-			"access_log":                   list{accessLog()},
-			"route_config": object{"virtual_hosts": list{object{
-				"name": l.Name, "domains": list{"*"},
-				"routes": list{object{"match": object{"prefix": "/"}, "route": object{"cluster": l.Cluster}}},
-			}}},
-		})}}
+		"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", manager)}}
 	if l.TLS != nil {
 		common := commonTLS(l.TLS.Files)
 		if l.TLS.RequireClientCertificate || l.TLS.AskForClientCertificate {
@@ -135,10 +179,35 @@ func (l Listener) render() (object, error) {
 				"disable_stateless_session_resumption": true,
 			})
 	}
-	return object{"name": l.Name, "address": socketAddress("127.0.0.1", l.Port), "filter_chains": list{chain}}, nil
+	return object{
+		"name": l.Name, "address": socketAddress("127.0.0.1", l.Port),
+		"listener_filters": renderExtensions(l.Inspectors), "filter_chains": list{chain},
+	}, nil
+}
+
+func renderExtensions(extensions []Extension) list {
+	rendered := make(list, 0, len(extensions))
+	for _, e := range extensions {
+		rendered = append(rendered, named(e.Name, e.Type, maps.Clone(e.Config)))
+	}
+	return rendered
 }
 
 func (w Wasm) render() (object, error) {
+	if w.DiscoveryFile != "" {
+		return object{"name": w.extensionName(), "config_discovery": object{
+			"config_source": fileSource(w.DiscoveryFile),
+			"type_urls":     list{"type.googleapis.com/" + wasmType},
+		}}, nil
+	}
+	return w.renderConfig()
+}
+
+func (w Wasm) extensionName() string { return "palisade." + w.Name }
+
+const wasmType = "envoy.extensions.filters.http.wasm.v3.Wasm"
+
+func (w Wasm) renderConfig() (object, error) {
 	file := w.File
 	if file == "" {
 		var err error
@@ -154,7 +223,7 @@ func (w Wasm) render() (object, error) {
 	if w.AsStruct {
 		configuration = object{"@type": "type.googleapis.com/google.protobuf.Struct", "value": json.RawMessage(w.Config)}
 	}
-	return named("palisade."+w.Name, "envoy.extensions.filters.http.wasm.v3.Wasm", object{"config": object{
+	return named(w.extensionName(), wasmType, object{"config": object{
 		"name":           w.Name,
 		"root_id":        w.Name,
 		"failure_policy": policy,
@@ -197,6 +266,9 @@ func commonTLS(files pki.Files) object {
 
 // named is an extension: its name and its typed configuration.
 func named(name, kind string, config object) object {
+	if config == nil {
+		config = object{}
+	}
 	config["@type"] = "type.googleapis.com/" + kind
 	return object{"name": name, "typed_config": config}
 }

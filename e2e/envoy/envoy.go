@@ -33,6 +33,10 @@ type Options struct {
 	Concurrency int
 	// LogLevels are component log levels beside the default, "wasm:info".
 	LogLevels string
+	// DrainTime is how long a listener that was replaced keeps its connections,
+	// in whole seconds; 0 means Envoy's own 10 minutes. From the start on, each
+	// response says `connection: close`.
+	DrainTime time.Duration
 	// Dir is the working directory, against which Envoy resolves nothing by
 	// itself, but where its files go. Empty means a temporary one, removed by
 	// Stop.
@@ -118,6 +122,9 @@ func (e *Envoy) run(binary string, o Options) error {
 		"--disable-hot-restart",
 		// Access log lines are read back by who made the request.
 		"--file-flush-interval-msec", "20",
+	}
+	if o.DrainTime > 0 {
+		args = append(args, "--drain-strategy", "immediate", "--drain-time-s", strconv.Itoa(int(o.DrainTime.Seconds())))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel

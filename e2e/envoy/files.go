@@ -1,9 +1,11 @@
 package envoy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 )
 
@@ -18,6 +20,21 @@ func Binary() (string, error) {
 		return "", fmt.Errorf("envoy: ENVOY_PATH: %w (`make -s envoy-path` prints one that exists)", err)
 	}
 	return path, nil
+}
+
+// Validate has Envoy read a configuration without serving. Relative file names
+// in it are taken from dir.
+func Validate(ctx context.Context, dir, config string) error {
+	binary, err := Binary()
+	if err != nil {
+		return err
+	}
+	command := exec.CommandContext(ctx, binary, "--mode", "validate", "-c", config, "--log-level", "warning")
+	command.Dir = dir
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("envoy: %s: %w\n%s", config, err, output)
+	}
+	return nil
 }
 
 // WasmFile is the absolute path of a compiled filter, such as "jwt-filter", in

@@ -94,16 +94,16 @@ func (r *ring) filters(t *testing.T, c *casetest.Case) []envoy.Wasm {
 	}
 	type object = map[string]any
 	providers := object{}
-	var any []object
+	var all []object
 	for name, claims := range c.Request.Claims {
 		providers[name] = object{
 			"issuer": claims["iss"], "jwks": json.RawMessage(casetest.Keys(t)), "requireExpiration": false,
 			"spaceDelimitedClaims": []string{},
 			"fromHeaders":          []object{{"name": tokenHeader(name)}},
 		}
-		any = append(any, object{"provider": name})
+		all = append(all, object{"provider": name})
 	}
-	config, err := json.Marshal(object{"providers": providers, "rules": []object{{"require": object{"any": any}}}})
+	config, err := json.Marshal(object{"providers": providers, "rules": []object{{"require": object{"all": all}}}})
 	require.NoError(t, err)
 	return append([]envoy.Wasm{{Name: "jwt-filter", Config: string(config)}}, chain...)
 }

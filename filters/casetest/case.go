@@ -5,6 +5,7 @@ package casetest
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -50,6 +51,7 @@ type Request struct {
 	Peers   []string                  `json:"peers"` // or several
 	SNI     string                    `json:"sni"`
 	Address string                    `json:"address"` // source.address; in Envoy it is what it is
+	Port    uint16                    `json:"port"`    // destination.port; in Envoy it is what it is
 	Claims  map[string]map[string]any `json:"claims"`  // of verified tokens, by provider
 	Tokens  []Token                   `json:"tokens"`
 }
@@ -172,6 +174,9 @@ func (c *Case) PlainHeaders(t *testing.T) [][2]string {
 func (c *Case) Properties(t *testing.T) map[string]string {
 	t.Helper()
 	p := map[string]string{"source.address": "127.0.0.1:40000"}
+	if c.Request.Port != 0 {
+		p["destination.port"] = string(binary.LittleEndian.AppendUint64(nil, uint64(c.Request.Port)))
+	}
 	if c.Request.Address != "" {
 		p["source.address"] = c.Request.Address
 	}

@@ -52,28 +52,24 @@ type Record struct {
 
 // AppendJSON appends the record as one line of JSON.
 func (r *Record) AppendJSON(b []byte) []byte {
-	b = append(b, `{"filter":`...)
-	b = jsonstrict.AppendString(b, r.Filter)
-	b = appendMember(b, "mode", string(r.Mode))
-	b = appendMember(b, "effect", string(r.Effect))
-	b = appendMember(b, "policy", r.Policy)
-	b = appendMember(b, "rule", r.Rule)
-	b = appendMember(b, "reason", r.Reason)
-	b = append(b, `,"status":`...)
-	b = strconv.AppendUint(b, uint64(r.Status), 10)
-	b = appendMember(b, "principal", r.Principal)
-	b = appendMember(b, "requestPrincipal", r.RequestPrincipal)
-	b = appendMember(b, "remoteIP", r.RemoteIP)
-	b = appendMember(b, "method", r.Method)
-	b = appendMember(b, "host", r.Host)
-	b = appendMember(b, "path", r.Path)
-	b = appendMember(b, "requestId", r.RequestID)
+	b = jsonstrict.AppendString(append(b, `{"filter":`...), r.Filter)
+	b = jsonstrict.AppendString(append(b, `,"mode":`...), string(r.Mode))
+	b = jsonstrict.AppendString(append(b, `,"effect":`...), string(r.Effect))
+	b = jsonstrict.AppendString(append(b, `,"policy":`...), r.Policy)
+	b = jsonstrict.AppendString(append(b, `,"rule":`...), r.Rule)
+	b = jsonstrict.AppendString(append(b, `,"reason":`...), r.Reason)
+	b = strconv.AppendUint(append(b, `,"status":`...), uint64(r.Status), 10)
+	b = jsonstrict.AppendString(append(b, `,"principal":`...), r.Principal)
+	b = jsonstrict.AppendString(append(b, `,"requestPrincipal":`...), r.RequestPrincipal)
+	b = jsonstrict.AppendString(append(b, `,"remoteIP":`...), r.RemoteIP)
+	b = jsonstrict.AppendString(append(b, `,"method":`...), r.Method)
+	b = jsonstrict.AppendString(append(b, `,"host":`...), r.Host)
+	b = jsonstrict.AppendString(append(b, `,"path":`...), r.Path)
+	b = jsonstrict.AppendString(append(b, `,"requestId":`...), r.RequestID)
 	return append(b, '}')
 }
 
 func appendMember(b []byte, name, value string) []byte {
-	b = append(b, ',', '"')
-	b = append(b, name...)
-	b = append(b, '"', ':')
+	b = append(append(append(b, `,"`...), name...), `":`...)
 	return jsonstrict.AppendString(b, value)
 }

@@ -8,6 +8,11 @@ import (
 )
 
 // Host is the proxy. Any call may fail; a failure never widens access.
+//
+// What it gives to a Handler, slices and all strings made of them, is valid until the Handler returns: the next
+// callback overwrites it with another request. Whatever is kept longer (a key of a map, an entry of a cache) must be
+// cloned; hosttest overwrites, too, and casetest.NativeWarm and WasmWarm find what was not. What it gives to Configure
+// may be kept.
 type Host interface {
 	// Configuration is the plugin's configuration, as text.
 	Configuration() ([]byte, error)

@@ -27,7 +27,8 @@ func (c *Counters) Add(h Host, name string) {
 		if id, err = h.DefineMetric(Counter, name); err != nil {
 			return
 		}
-		c.ids[name] = id
+		// Cloned, because a name may be made of a part of the request.
+		c.ids[strings.Clone(name)] = id
 	}
 	_ = h.AddMetric(id, 1)
 }

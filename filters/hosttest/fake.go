@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/palisade-mesh/palisade/filters/host"
 )
@@ -15,6 +16,9 @@ import (
 var ErrFault = errors.New("hosttest: injected fault")
 
 // Host is a host with one request in it. The zero value has an empty request.
+//
+// As in a module, what it gives during a request is valid until the next one, which NextRequest puts into the same
+// memory. So a filter that keeps a part of a request without cloning it is found out.
 type Host struct {
 	Config     []byte
 	Headers    [][2]string
@@ -34,6 +38,8 @@ type Host struct {
 
 	metricNames []string
 	cas         map[string]uint32
+	lent        []byte
+	tooLong     [][]byte // what did not fit into lent
 }
 
 // Reply is what a filter answered.
@@ -73,8 +79,44 @@ func (h *Host) RequestHeaders() ([][2]string, error) {
 	if err := h.call("RequestHeaders"); err != nil {
 		return nil, err
 	}
-	return slices.Clone(h.Headers), nil
+	list := make([][2]string, len(h.Headers))
+	for i, p := range h.Headers {
+		for j, s := range p {
+			list[i][j] = unsafe.String(unsafe.SliceData(h.lend(s)), len(s))
+		}
+	}
+	return list, nil
 }
+
+// lend copies a value into memory that the next request gets, too.
+func (h *Host) lend(value string) []byte {
+	if h.lent == nil {
+		h.lent = make([]byte, 0, lentSize)
+	}
+	start, end := len(h.lent), len(h.lent)+len(value)
+	if end > cap(h.lent) {
+		b := []byte(value)
+		h.tooLong = append(h.tooLong, b)
+		return b
+	}
+	h.lent = append(h.lent, value...)
+	return h.lent[start:end:end]
+}
+
+// recall overwrites what was lent.
+func (h *Host) recall() {
+	for _, b := range append(h.tooLong, h.lent) {
+		for i := range b {
+			b[i] = poison
+		}
+	}
+	h.lent, h.tooLong = h.lent[:0], nil
+}
+
+const (
+	lentSize = 64 << 10
+	poison   = 0xdb // no character of any value that a test has
+)
 
 // SetRequestHeader implements host.Host.
 func (h *Host) SetRequestHeader(name, value string) error {
@@ -82,7 +124,7 @@ func (h *Host) SetRequestHeader(name, value string) error {
 		return err
 	}
 	h.remove(name)
-	h.Headers = append(h.Headers, [2]string{name, value})
+	h.Headers = append(h.Headers, [2]string{strings.Clone(name), strings.Clone(value)})
 	return nil
 }
 
@@ -91,7 +133,7 @@ func (h *Host) AddRequestHeader(name, value string) error {
 	if err := h.call("AddRequestHeader"); err != nil {
 		return err
 	}
-	h.Headers = append(h.Headers, [2]string{name, value})
+	h.Headers = append(h.Headers, [2]string{strings.Clone(name), strings.Clone(value)})
 	return nil
 }
 
@@ -114,7 +156,10 @@ func (h *Host) Property(path []string) ([]byte, bool, error) {
 		return nil, false, err
 	}
 	v, ok := h.Properties[strings.Join(path, ".")]
-	return []byte(v), ok, nil
+	if !ok {
+		return nil, false, nil
+	}
+	return h.lend(v), true, nil
 }
 
 // SetProperty implements host.Host.
@@ -125,7 +170,7 @@ func (h *Host) SetProperty(name string, value []byte) error {
 	if h.Properties == nil {
 		h.Properties = map[string]string{}
 	}
-	h.Properties[name] = string(value)
+	h.Properties[strings.Clone(name)] = string(value)
 	return nil
 }
 
@@ -135,7 +180,7 @@ func (h *Host) SharedData(key string) ([]byte, uint32, bool, error) {
 		return nil, 0, false, err
 	}
 	v, ok := h.Shared[key]
-	return []byte(v), h.cas[key], ok, nil
+	return h.lend(v), h.cas[key], ok, nil
 }
 
 // SetSharedData implements host.Host. Like Envoy, it creates a missing key whatever cas is given.
@@ -149,6 +194,7 @@ func (h *Host) SetSharedData(key string, value []byte, cas uint32) error {
 	if h.Shared == nil {
 		h.Shared, h.cas = map[string]string{}, map[string]uint32{}
 	}
+	key = strings.Clone(key)
 	h.Shared[key] = string(value)
 	h.cas[key]++
 	return nil
@@ -163,7 +209,8 @@ func (h *Host) Call(function string, argument []byte) ([]byte, error) {
 	if f == nil {
 		return nil, host.ErrUnimplemented
 	}
-	return f(argument)
+	result, err := f(argument)
+	return h.lend(string(result)), err
 }
 
 // DefineMetric implements host.Host.
@@ -174,7 +221,7 @@ func (h *Host) DefineMetric(_ host.MetricKind, name string) (uint32, error) {
 	if i := slices.Index(h.metricNames, name); i >= 0 {
 		return uint32(i), nil
 	}
-	h.metricNames = append(h.metricNames, name)
+	h.metricNames = append(h.metricNames, strings.Clone(name))
 	return uint32(len(h.metricNames) - 1), nil
 }
 
@@ -207,12 +254,15 @@ func (h *Host) Reply(status uint32, headers [][2]string, body []byte, grpcStatus
 	if err := h.call("Reply"); err != nil {
 		return err
 	}
-	h.Sent = &Reply{Status: status, Headers: headers, Body: string(body), GRPC: grpcStatus}
+	h.Sent = &Reply{Status: status, Body: string(body), GRPC: grpcStatus}
+	for _, p := range headers {
+		h.Sent.Headers = append(h.Sent.Headers, [2]string{strings.Clone(p[0]), strings.Clone(p[1])})
+	}
 	return nil
 }
 
 // Log implements host.Host.
-func (h *Host) Log(_ host.Level, message string) { h.Logs = append(h.Logs, message) }
+func (h *Host) Log(_ host.Level, message string) { h.Logs = append(h.Logs, strings.Clone(message)) }
 
 // Now implements host.Host.
 func (h *Host) Now() time.Time {
@@ -224,6 +274,7 @@ func (h *Host) Now() time.Time {
 
 // NextRequest puts another request in, keeping what belongs to the worker. properties are by path.
 func (h *Host) NextRequest(headers [][2]string, properties map[string]string) {
+	h.recall()
 	h.Headers, h.Properties = slices.Clone(headers), map[string]string{}
 	for k, v := range properties {
 		h.Properties[k] = v

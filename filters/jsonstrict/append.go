@@ -1,12 +1,70 @@
 package jsonstrict
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"slices"
+	"unicode/utf8"
+	"unsafe"
+)
 
 // AppendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD, and control
 // characters are escaped, so that a request cannot forge a log line.
 func AppendString(b []byte, s string) []byte {
+	n := len(b)
+	if cap(b)-n < len(s)+2 {
+		b = slices.Grow(b, len(s)+2)
+	}
+	out := b[n : n+len(s)+2]
+	out[0] = '"'
+	// Nearly every string of a record is plain from start to end: it is looked at and copied in one go.
+	plain := copyPlain(out[1:], s)
+	if plain == len(s) {
+		out[plain+1] = '"'
+		return b[:n+len(out)]
+	}
+	return append(appendEscaped(b[:n+1+plain], s[plain:]), '"')
+}
+
+// copyPlain copies s up to the first character that must not be copied as it is, or to somewhere before it, and tells
+// how far it came.
+func copyPlain(to []byte, s string) int {
+	from := unsafe.Slice(unsafe.StringData(s), len(s))
+	if len(from) < 8 {
+		for i, c := range from {
+			if !isPlain(c) {
+				return i
+			}
+			to[i] = c
+		}
+		return len(from)
+	}
+	for i := 0; ; i += 8 {
+		last := i+8 >= len(from)
+		if last {
+			i = len(from) - 8 // again what is known to be plain, rather than single bytes
+		}
+		eight := binary.LittleEndian.Uint64(from[i:])
+		if !arePlain(eight) {
+			return i
+		}
+		binary.LittleEndian.PutUint64(to[i:], eight)
+		if last {
+			return len(from)
+		}
+	}
+}
+
+func isPlain(c byte) bool { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' }
+
+// arePlain is isPlain of eight bytes at once: whatever is not plain sets the highest bit of its byte in one of the
+// terms. A borrow may set that of the next byte as well, but only if there is one that is not plain.
+func arePlain(eight uint64) bool {
+	const each = 0x0101010101010101
+	return (eight|(eight+each)|(eight-0x20*each)|((eight^'"'*each)-each)|((eight^'\\'*each)-each))&(0x80*each) == 0
+}
+
+func appendEscaped(b []byte, s string) []byte {
 	const hex = "0123456789abcdef"
-	b = append(b, '"')
 	for _, r := range s {
 		switch {
 		case r == '"' || r == '\\':
@@ -22,5 +80,5 @@ func AppendString(b []byte, s string) []byte {
 			b = utf8.AppendRune(b, r)
 		}
 	}
-	return append(b, '"')
+	return b
 }

@@ -32,6 +32,31 @@ func TestAppendString(t *testing.T) {
 	assert.Equal(t, `{"a"`, string(jsonstrict.AppendString([]byte{'{'}, "a")), "it appends")
 }
 
+// Whatever is not plain is escaped wherever it is, also next to any other byte.
+func TestAppendStringEscapesEverywhere(t *testing.T) {
+	for size := range 20 {
+		for at := range size {
+			for c := range 256 {
+				for _, beside := range []byte{'a', ' ', '~', '!', '#', '[', ']', 0x80, 0xff, 0} {
+					s := []byte(strings.Repeat(string([]byte{beside}), size))
+					s[at] = byte(c)
+					assertReadBack(t, string(s))
+				}
+			}
+		}
+	}
+}
+
+func assertReadBack(t *testing.T, s string) {
+	t.Helper()
+	doc := jsonstrict.AppendString(make([]byte, 0, 1), s)
+	var theirs string
+	if err := json.Unmarshal(doc, &theirs); err != nil || theirs != string([]rune(s)) ||
+		strings.IndexFunc(string(doc), unicode.IsControl) >= 0 {
+		require.Fail(t, "not read back", "%q became %q, which is read as %q (%v)", s, doc, theirs, err)
+	}
+}
+
 // Every reader gets the string back, on one line, and Parse is one of them.
 func FuzzAppendString(f *testing.F) {
 	for _, s := range []string{"a", "\"\\\n", "\xff", "\u2028", "😀\x80", "\u0085"} {

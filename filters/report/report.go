@@ -18,20 +18,10 @@ type Reporter struct {
 	Audit    decision.Audit
 	Response decision.Response
 
-	decisions map[counterKey]uint32
+	decisions decisionCounters
 	counters  host.Counters
 	buf       []byte
 }
-
-type counterKey struct {
-	policy string
-	effect decision.Effect
-	mode   decision.Mode
-}
-
-// maxDecisionCounters bounds the metrics by policy; Envoy never deletes one. Past it, decisions are counted
-// under the policy "other".
-const maxDecisionCounters = 4096
 
 // Decision publishes a record, logs it if it is to be audited, and counts it. A host that cannot store or
 // count is not a reason to decide otherwise, but it is counted as an error.
@@ -44,7 +34,7 @@ func (p *Reporter) Decision(h host.Host, r *decision.Record) {
 	if p.Audit.Logs(r.Effect) {
 		h.Log(host.Info, LogPrefix+string(p.buf))
 	}
-	p.count(h, counterKey{r.Policy, r.Effect, p.Mode})
+	p.decisions.add(h, p.Filter, r.Policy, r.Effect, p.Mode)
 }
 
 // Note logs and counts what a policy saw that did not decide: one in dry-run, or one that only audits.
@@ -55,7 +45,7 @@ func (p *Reporter) Note(h host.Host, r *decision.Record, mode decision.Mode) {
 		p.buf = r.AppendJSON(p.buf[:0])
 		h.Log(host.Info, LogPrefix+string(p.buf))
 	}
-	p.count(h, counterKey{r.Policy, r.Effect, mode})
+	p.decisions.add(h, p.Filter, r.Policy, r.Effect, mode)
 }
 
 // Error counts a failure that is not the request's.
@@ -92,25 +82,4 @@ func (p *Reporter) Undecidable(h host.Host, err error, harmless bool) host.Actio
 		return host.Continue
 	}
 	return p.Refuse(h, r.Decision, "the request could not be checked", false)
-}
-
-func (p *Reporter) count(h host.Host, key counterKey) {
-	id, ok := p.decisions[key]
-	if !ok {
-		if p.decisions == nil {
-			p.decisions = make(map[counterKey]uint32)
-		}
-		policy := host.Label(key.policy)
-		if len(p.decisions) >= maxDecisionCounters {
-			policy = "other"
-		}
-		var err error
-		id, err = h.DefineMetric(host.Counter, "palisade.decisions.filter."+p.Filter+
-			".effect."+string(key.effect)+".policy."+policy+".mode."+string(key.mode))
-		if err != nil {
-			return
-		}
-		p.decisions[key] = id
-	}
-	_ = h.AddMetric(id, 1)
 }

@@ -5,12 +5,14 @@ package request
 import (
 	"errors"
 	"strings"
+	"unsafe"
 
 	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/spiffe"
 )
 
-// Source gives a request's raw parts. The host adapter, the tests' fake and the command line each have one.
+// Source gives a request's raw parts. The host adapter, the tests' fake and the command line each have one. What it
+// gives need not outlive the request; see host.Host.
 type Source interface {
 	// RequestHeaders are all headers in order, with the pseudo-headers, names in lower case.
 	RequestHeaders() ([][2]string, error)
@@ -34,7 +36,8 @@ var (
 	ErrAuthority = errors.New("request: the authority is not a host with at most a port")
 )
 
-// Request is one request. It is not safe for concurrent use.
+// Request is one request. It is not safe for concurrent use. A worker has one, into which it loads one request after the
+// other; none of the strings that it gives may be kept for the next one, unless it is cloned.
 type Request struct {
 	source  Source
 	headers [][2]string
@@ -47,39 +50,61 @@ type Request struct {
 	peerLoaded bool
 }
 
-// Load reads the headers. An error means that nothing can be decided about the request.
+// Load reads the headers into a new Request.
 func Load(source Source) (*Request, error) {
-	headers, err := source.RequestHeaders()
-	if err != nil {
+	r := &Request{}
+	if err := r.Load(source); err != nil {
 		return nil, err
 	}
-	r := &Request{source: source, headers: headers}
+	return r, nil
+}
+
+// Load reads the headers of another request. An error means that nothing can be decided about it.
+func (r *Request) Load(source Source) error {
+	headers, err := source.RequestHeaders()
+	*r = Request{source: source, headers: headers}
+	if err != nil {
+		return err
+	}
 	var methods, paths, hosts int
 	for i := range headers {
-		switch h := &headers[i]; h[0] {
-		case ":method":
-			r.method = h[1]
-			methods++
-		case ":path":
-			r.target = h[1]
-			paths++
-		case ":authority":
-			r.host = h[1]
-			hosts++
-		case "content-type":
-			r.grpc = r.grpc || isGRPC(h[1])
-		case "x-request-id":
-			r.requestID = h[1]
+		h := &headers[i]
+		name := h[0]
+		if name == "" {
+			continue
+		}
+		// By the first byte, because most headers are none of these.
+		switch name[0] {
+		case ':':
+			switch name {
+			case ":method":
+				r.method = h[1]
+				methods++
+			case ":path":
+				r.target = h[1]
+				paths++
+			case ":authority":
+				r.host = h[1]
+				hosts++
+			}
+		case 'c':
+			if name == "content-type" {
+				r.grpc = r.grpc || isGRPC(h[1])
+			}
+		case 'x':
+			if name == "x-request-id" {
+				r.requestID = h[1]
+			}
 		}
 	}
 	if methods > 1 || paths > 1 || hosts > 1 {
-		return nil, ErrRepeated
+		return ErrRepeated
 	}
 	if !match.ValidAuthority(r.host) {
-		return nil, ErrAuthority
+		return ErrAuthority
 	}
 	r.host = match.NormalHost(r.host)
-	return r, nil
+	return nil
 }
 
 // Headers are all headers in order.
@@ -133,7 +158,8 @@ func (r *Request) Header(name string, yield func(value string) bool) {
 // Property reads an attribute of the host as text; found is false if there is no such value.
 func (r *Request) Property(path []string) (value string, found bool, err error) {
 	v, found, err := r.source.Property(path)
-	return string(v), found, err
+	// The bytes are the request's: nobody writes to them while it lasts.
+	return unsafe.String(unsafe.SliceData(v), len(v)), found, err
 }
 
 // Peer is the workload that the mTLS peer certificate names, or the zero ID if there is no certificate or

@@ -96,3 +96,42 @@ func TestIsGRPC(t *testing.T) {
 		assert.Equal(t, want, load(t, [2]string{"content-type", contentType}).IsGRPC(), contentType)
 	}
 }
+
+// A worker loads one request after the other into the same Request.
+func TestLoadAgain(t *testing.T) {
+	var r request.Request
+	h := &hosttest.Host{Properties: map[string]string{"connection.uri_san_peer_certificate": "spiffe://example.org/a"}}
+	h.Headers = [][2]string{{":method", "GET"}, {":path", "/"}, {":authority", "a"}, {"x-request-id", "7"}, {"content-type", "application/grpc"}}
+	require.NoError(t, r.Load(h))
+	peer, err := r.Peer()
+	require.NoError(t, err)
+	require.False(t, peer.IsZero())
+
+	h.NextRequest([][2]string{{":path", "/b"}}, nil)
+	require.NoError(t, r.Load(h))
+	assert.Equal(t, "/b", r.Target())
+	assert.Empty(t, r.Method()+r.Host()+r.ID(), "nothing is left of the request before")
+	assert.False(t, r.IsGRPC())
+	peer, err = r.Peer()
+	require.NoError(t, err)
+	assert.True(t, peer.IsZero())
+
+	h.Fault = func(int, string) bool { return true }
+	require.ErrorIs(t, r.Load(h), hosttest.ErrFault)
+	assert.Empty(t, r.Headers(), "nor if the next one cannot be read")
+	assert.Empty(t, r.Target())
+}
+
+// still is a source that allocates nothing.
+type still struct{ headers [][2]string }
+
+var address = []byte("10.0.0.1:80")
+
+func (s still) RequestHeaders() ([][2]string, error)  { return s.headers, nil }
+func (still) Property([]string) ([]byte, bool, error) { return address, true, nil }
+
+func TestLoadAllocatesNothing(t *testing.T) {
+	var r request.Request
+	var source request.Source = still{[][2]string{{":method", "GET"}, {":path", "/a"}, {":authority", "a.example:80"}, {"x-a", "1"}}}
+	assert.Zero(t, testing.AllocsPerRun(100, func() { _ = r.Load(source); _ = r.RemoteIP() }))
+}

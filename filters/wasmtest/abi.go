@@ -112,6 +112,12 @@ var abi = map[string]func(*frame) status{
 	"proxy_record_metric": func(f *frame) status {
 		return statusOf(f.host.RecordMetric(f.u32(0), f.stack[1]))
 	},
+	"proxy_set_effective_context": func(f *frame) status {
+		if !f.vm.live[uint64(f.u32(0))] {
+			return badArgument
+		}
+		return ok
+	},
 	"proxy_send_local_response": func(f *frame) status {
 		return statusOf(f.host.Reply(f.u32(0), unpairs(f.bytes(5)), f.bytes(3), int32(f.u32(7))))
 	},

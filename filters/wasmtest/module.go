@@ -48,66 +48,110 @@ func Load(ctx context.Context, file string) (*Module, error) {
 // Close frees the module and all that was started of it.
 func (m *Module) Close(ctx context.Context) error { return m.runtime.Close(ctx) }
 
-// VM is one started instance with one plugin: what a worker of Envoy has.
+// VM is one started instance: what a worker of Envoy has. It has one plugin, or with AddPlugin several.
 type VM struct {
 	instance api.Module
 	ctx      context.Context
-	next     uint32 // stream context id
+	next     uint64 // context id
+	plugin   Plugin // the first
+	live     map[uint64]bool
 }
 
-const pluginContext = 1
+// Plugin is a plugin of a VM: a configuration of the filter.
+type Plugin struct {
+	vm   *VM
+	id   uint64
+	host *hosttest.Host
+}
 
-// Start runs the module's start-up with a host, which stays the VM's. ErrRefused: the plugin did not start.
+// Start runs the module's start-up with a host, which stays the plugin's. ErrRefused: the plugin did not start.
 func (m *Module) Start(ctx context.Context, h *hosttest.Host) (*VM, error) {
-	ctx = context.WithValue(ctx, hostKey{}, h)
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithSysWalltime().WithSysNanotime()
-	instance, err := m.runtime.InstantiateModule(ctx, m.compiled, config)
+	vm := &VM{next: 1, live: map[uint64]bool{}}
+	vm.ctx = context.WithValue(ctx, vmKey{}, vm)
+	var err error
+	// During the start Envoy gives no more than a log.
+	vm.instance, err = m.runtime.InstantiateModule(vm.with(h), m.compiled, config)
 	if err != nil {
 		return nil, err
 	}
-	vm := &VM{instance: instance, ctx: ctx, next: pluginContext + 1}
+	if vm.plugin, err = vm.AddPlugin(h); err != nil {
+		return nil, errors.Join(err, vm.Close())
+	}
+	return vm, nil
+}
+
+// AddPlugin starts one more plugin in the VM, as Envoy does for a second configuration with the same vm_id.
+func (vm *VM) AddPlugin(h *hosttest.Host) (Plugin, error) {
+	p := Plugin{vm: vm, id: vm.create(), host: h}
 	steps := []struct {
 		function string
-		args     []uint64
+		argument uint64
 		yes      bool // must return true
 	}{
-		{"proxy_on_context_create", []uint64{pluginContext, 0}, false},
-		{"proxy_on_vm_start", []uint64{pluginContext, 0}, true},
-		{"proxy_on_configure", []uint64{pluginContext, uint64(len(h.Config))}, true},
+		{"proxy_on_context_create", 0, false},
+		{"proxy_on_vm_start", 0, true},
+		{"proxy_on_configure", uint64(len(h.Config)), true},
 	}
 	for _, s := range steps {
-		result, err := vm.call(s.function, s.args...)
+		result, err := p.call(s.function, p.id, s.argument)
 		if err == nil && s.yes && (len(result) != 1 || result[0] == 0) {
 			err = ErrRefused
 		}
 		if err != nil {
-			return nil, errors.Join(err, vm.Close())
+			delete(vm.live, p.id)
+			return Plugin{}, err
 		}
 	}
-	return vm, nil
+	return p, nil
 }
 
 // ErrRefused is a plugin that did not start; the host's log says why.
 var ErrRefused = errors.New("wasmtest: the plugin refused to start")
 
+// First is the plugin that the VM was started with.
+func (vm *VM) First() Plugin { return vm.plugin }
+
+// Request runs a request of the first plugin.
+func (vm *VM) Request() (host.Action, error) { return vm.plugin.Request() }
+
 // Request runs a request's headers through the filter, from the stream's creation to its deletion. An
 // error is a trap.
-func (vm *VM) Request() (host.Action, error) {
-	id := uint64(vm.next)
-	vm.next++
-	if _, err := vm.call("proxy_on_context_create", id, pluginContext); err != nil {
+func (p Plugin) Request() (host.Action, error) {
+	id := p.vm.create()
+	if _, err := p.call("proxy_on_context_create", id, p.id); err != nil {
 		return host.Stop, err
 	}
-	h := vm.ctx.Value(hostKey{}).(*hosttest.Host)
-	result, err := vm.call("proxy_on_request_headers", id, uint64(len(h.Headers)), 1)
+	result, err := p.call("proxy_on_request_headers", id, uint64(len(p.host.Headers)), 1)
 	if err != nil {
 		return host.Stop, err
 	}
-	if _, err := vm.call("proxy_on_done", id); err != nil {
-		return host.Stop, err
+	return result[0] == 0, p.delete(id)
+}
+
+// Delete is what Envoy does with a plugin that nobody needs any more.
+func (p Plugin) Delete() error { return p.delete(p.id) }
+
+func (p Plugin) delete(id uint64) error {
+	for _, optional := range []string{"proxy_on_done", "proxy_on_delete"} {
+		if p.vm.instance.ExportedFunction(optional) == nil {
+			continue
+		}
+		if _, err := p.call(optional, id); err != nil {
+			return err
+		}
 	}
-	_, err = vm.call("proxy_on_delete", id)
-	return result[0] == 0, err
+	delete(p.vm.live, id)
+	return nil
+}
+
+// Allocations is how many objects the module has allocated in its heap so far.
+func (vm *VM) Allocations() (uint64, error) {
+	result, err := vm.plugin.call("palisade_allocations")
+	if err != nil {
+		return 0, err
+	}
+	return result[0], nil
 }
 
 // Memory is the size of the VM's memory in bytes.
@@ -116,15 +160,28 @@ func (vm *VM) Memory() uint32 { return vm.instance.Memory().Size() }
 // Close ends the instance.
 func (vm *VM) Close() error { return vm.instance.Close(vm.ctx) }
 
-func (vm *VM) call(function string, args ...uint64) ([]uint64, error) {
-	f := vm.instance.ExportedFunction(function)
+// create gives the id of a new context. Envoy does not use one twice.
+func (vm *VM) create() uint64 {
+	id := vm.next
+	vm.next++
+	vm.live[id] = true
+	return id
+}
+
+func (p Plugin) call(function string, args ...uint64) ([]uint64, error) {
+	f := p.vm.instance.ExportedFunction(function)
 	if f == nil {
 		return nil, fmt.Errorf("wasmtest: the module does not export %s", function)
 	}
-	return f.Call(vm.ctx, args...)
+	return f.Call(p.vm.with(p.host), args...)
 }
 
-type hostKey struct{}
+func (vm *VM) with(h *hosttest.Host) context.Context { return context.WithValue(vm.ctx, hostKey{}, h) }
+
+type (
+	hostKey struct{} // whose plugin is called
+	vmKey   struct{}
+)
 
 // instantiateABI gives the module each import of "env" that it has: an implementation, or a stub that
 // says Unimplemented.
@@ -141,8 +198,8 @@ func (m *Module) instantiateABI(ctx context.Context) error {
 		}
 		builder = builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(
 			func(ctx context.Context, mod api.Module, stack []uint64) {
-				h := ctx.Value(hostKey{}).(*hosttest.Host)
-				stack[0] = uint64(implementation(&frame{ctx: ctx, host: h, module: mod, stack: stack}))
+				h, vm := ctx.Value(hostKey{}).(*hosttest.Host), ctx.Value(vmKey{}).(*VM)
+				stack[0] = uint64(implementation(&frame{ctx: ctx, host: h, vm: vm, module: mod, stack: stack}))
 			}), f.ParamTypes(), f.ResultTypes()).Export(name)
 	}
 	_, err := builder.Instantiate(ctx)
@@ -153,6 +210,7 @@ func (m *Module) instantiateABI(ctx context.Context) error {
 type frame struct {
 	ctx    context.Context
 	host   *hosttest.Host
+	vm     *VM
 	module api.Module
 	stack  []uint64
 }

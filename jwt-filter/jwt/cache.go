@@ -1,5 +1,7 @@
 package jwt
 
+import "strings"
+
 // tokenCache keeps what verified tokens came to, the least recently used going first. It is keyed by
 // provider and the whole token, so that two tokens cannot be taken for one another; a new configuration
 // starts with a new cache. Its bounds are its number of entries and the size of a token that is kept at
@@ -49,8 +51,9 @@ func (c *tokenCache) put(provider int, token string, id *identity) {
 	if len(c.entries) >= c.config.Entries {
 		c.remove(c.oldest)
 	}
-	// The token is a part of the buffer of all headers: a copy of its own lets that buffer go.
-	e := &cacheEntry{key: cacheKey{provider, string([]byte(token))}, identity: id}
+	// The token is a part of the request's headers, whose memory the next request overwrites: with another token
+	// there, the entry would be that one's, too.
+	e := &cacheEntry{key: cacheKey{provider, strings.Clone(token)}, identity: id}
 	c.entries[e.key] = e
 	c.link(e)
 }

@@ -37,6 +37,10 @@ type plugin struct {
 	reporter report.Reporter
 	host     host.Host // of the call that is under way
 	argument []byte
+
+	// Of the request at hand, here so that they are not allocated for each.
+	request request.Request
+	record  decision.Record
 }
 
 // chooseSignatures uses the host's verify_signature if there is one that works, shown by a known signature
@@ -61,8 +65,8 @@ func (p *plugin) check(hash string, publicKey, signature []byte, text string) er
 // RequestHeaders implements host.Handler.
 func (p *plugin) RequestHeaders(h host.Host) host.Action {
 	p.host = h
-	r, err := request.Load(h)
-	if err != nil {
+	r := &p.request
+	if err := r.Load(h); err != nil {
 		return p.reporter.Undecidable(h, err, false)
 	}
 	res := p.verifier.Decide(r, h.Now())
@@ -75,10 +79,11 @@ func (p *plugin) RequestHeaders(h host.Host) host.Action {
 		res.Decision = decision.Decision{Effect: decision.Deny, Status: 503, Rule: res.Rule, Reason: "the request could not be changed as it has to be"}
 	}
 	peer, _ := r.Peer() // for the record only
-	p.reporter.Decision(h, &decision.Record{
+	p.record = decision.Record{
 		Decision: res.Decision, Principal: peer.Name(), RequestPrincipal: res.Principal, RemoteIP: r.RemoteIP(),
 		Method: r.Method(), Host: r.Host(), Path: res.Path, RequestID: r.ID(),
-	})
+	}
+	p.reporter.Decision(h, &p.record)
 	if pass {
 		return host.Continue
 	}

@@ -1,0 +1,146 @@
+//go:build tinygo.wasm
+
+package sdk
+
+import (
+	"time"
+
+	"github.com/palisade-mesh/palisade/filters/host"
+)
+
+// adapter is the host through the ABI. It has no state, so making one costs nothing.
+type adapter struct{}
+
+var _ host.Host = adapter{}
+
+func (adapter) Configuration() ([]byte, error) {
+	out.data, out.size = nil, 0
+	const limit = 1<<31 - 1
+	s := proxyGetBufferBytes(bufferPluginConfiguration, 0, limit, outData, outSize)
+	if s.absent() {
+		return nil, nil
+	}
+	if s != ok {
+		return nil, s
+	}
+	return returned(), nil
+}
+
+func (adapter) RequestHeaders() ([][2]string, error) {
+	out.data, out.size = nil, 0
+	if s := proxyGetHeaderMapPairs(mapRequestHeaders, outData, outSize); s != ok {
+		return nil, s
+	}
+	return headers.decode(returned())
+}
+
+func (adapter) SetRequestHeader(name, value string) error {
+	n, nameSize := text(name)
+	v, size := text(value)
+	return proxyReplaceHeaderMapValue(mapRequestHeaders, n, nameSize, v, size).err()
+}
+
+func (adapter) AddRequestHeader(name, value string) error {
+	n, nameSize := text(name)
+	v, size := text(value)
+	return proxyAddHeaderMapValue(mapRequestHeaders, n, nameSize, v, size).err()
+}
+
+func (adapter) RemoveRequestHeader(name string) error {
+	n, nameSize := text(name)
+	s := proxyRemoveHeaderMapValue(mapRequestHeaders, n, nameSize)
+	if s == notFound {
+		return nil
+	}
+	return s.err()
+}
+
+// path is where a property's path is put together.
+var path []byte
+
+func (adapter) Property(names []string) ([]byte, bool, error) {
+	path = path[:0]
+	for i, name := range names {
+		if i > 0 {
+			path = append(path, 0)
+		}
+		path = append(path, name...)
+	}
+	out.data, out.size = nil, 0
+	p, pathSize := bytes(path)
+	s := proxyGetProperty(p, pathSize, outData, outSize)
+	if s.absent() {
+		return nil, false, nil
+	}
+	if s != ok {
+		return nil, false, s
+	}
+	return returned(), true, nil
+}
+
+func (adapter) SetProperty(name string, value []byte) error {
+	n, nameSize := text(name)
+	v, size := bytes(value)
+	return proxySetProperty(n, nameSize, v, size).err()
+}
+
+func (adapter) SharedData(key string) ([]byte, uint32, bool, error) {
+	out.data, out.size, out.word = nil, 0, 0
+	k, keySize := text(key)
+	s := proxyGetSharedData(k, keySize, outData, outSize, outWord)
+	if s.absent() {
+		return nil, out.word, false, nil
+	}
+	if s != ok {
+		return nil, 0, false, s
+	}
+	return returned(), out.word, true, nil
+}
+
+func (adapter) SetSharedData(key string, value []byte, cas uint32) error {
+	k, keySize := text(key)
+	v, size := bytes(value)
+	s := proxySetSharedData(k, keySize, v, size, cas)
+	if s == casMismatch {
+		return host.ErrCAS
+	}
+	return s.err()
+}
+
+func (adapter) Call(function string, argument []byte) ([]byte, error) {
+	out.data, out.size = nil, 0
+	f, nameSize := text(function)
+	a, size := bytes(argument)
+	if s := proxyCallForeignFunction(f, nameSize, a, size, outData, outSize); s != ok {
+		return nil, s
+	}
+	return returned(), nil
+}
+
+// A failed count is not worth a VM: these are errors, not panics.
+
+func (adapter) DefineMetric(kind host.MetricKind, name string) (uint32, error) {
+	out.word = 0
+	n, size := text(name)
+	s := proxyDefineMetric(uint32(kind), n, size, outWord)
+	return out.word, s.err()
+}
+
+func (adapter) AddMetric(id uint32, delta int64) error { return proxyIncrementMetric(id, delta).err() }
+
+func (adapter) RecordMetric(id uint32, value uint64) error {
+	return proxyRecordMetric(id, value).err()
+}
+
+func (adapter) Reply(code uint32, headers [][2]string, body []byte, grpcStatus int32) error {
+	h, headersSize := bytes(encode(headers))
+	b, bodySize := bytes(body)
+	return proxySendLocalResponse(code, nil, 0, b, bodySize, h, headersSize, grpcStatus).err()
+}
+
+func (adapter) Log(level host.Level, message string) {
+	m, size := text(message)
+	proxyLog(uint32(min(level, host.Critical)), m, size)
+}
+
+func (adapter) Now() time.Time { return time.Now() }

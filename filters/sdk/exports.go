@@ -1,0 +1,69 @@
+//go:build tinygo.wasm
+
+package sdk
+
+import (
+	"strings"
+
+	"github.com/palisade-mesh/palisade/filters/host"
+)
+
+// What the host calls. toolchain/artifacts.json names the exports that each module keeps: each one that Envoy finds
+// is one more entry into the VM for every request, so what has nothing to do is not exported. Envoy does without
+// proxy_on_done (absent, it means done), proxy_on_delete (see sweep) and proxy_on_log.
+
+//export proxy_abi_version_0_2_0
+func abiVersion() {}
+
+//export proxy_on_vm_start
+func onVMStart(_, _ uint32) uint32 { return 1 }
+
+//export proxy_on_context_create
+func onContextCreate(id, parent uint32) {
+	if parent == 0 {
+		plugins.create(id)
+		return
+	}
+	streams.create(id, parent)
+}
+
+//export proxy_on_configure
+func onConfigure(id, _ uint32) uint32 {
+	// Whatever the host gives now may be kept as long as the plugin lives.
+	lent.disable()
+	plugins.sweep(func(other uint32) bool {
+		// There is no better question; Envoy and the specification say BadArgument of a context that does not exist.
+		return other == id || proxySetEffectiveContext(other) != badArgument
+	})
+	proxySetEffectiveContext(id)
+	handler, err := filter.Configure(adapter{})
+	if err != nil {
+		for _, line := range strings.Split(err.Error(), "\n") {
+			adapter{}.Log(host.Critical, filter.Name+": "+line)
+		}
+		return 0 // and no handler, so no request passes
+	}
+	plugins.create(id).handler = handler
+	return 1
+}
+
+//export proxy_on_request_headers
+func onRequestHeaders(id, _, _ uint32) uint32 {
+	const proceed, pause = 0, 1
+	lent.reset()
+	handler := plugins.of(id, &streams)
+	if handler == nil {
+		// Nobody has a policy for this request.
+		_ = adapter{}.Reply(503, nil, nil, -1)
+		return pause
+	}
+	if handler.RequestHeaders(adapter{}) == host.Continue {
+		return proceed
+	}
+	return pause
+}
+
+// proxy_on_memory_allocate gives the host room for what a call returns. It must not fail: Envoy writes to what it gets.
+//
+//export proxy_on_memory_allocate
+func onMemoryAllocate(size uint32) *byte { return lent.allocate(size) }

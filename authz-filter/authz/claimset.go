@@ -184,11 +184,7 @@ func (c *claimSets) values(k *Key, t *tally) error {
 
 func (c *claimSet) values(path []string, t *tally) error {
 	if c.path != nil {
-		_, err := attribute.Texts(c.metadata, append(c.path[:2:2], path...), func(text string) bool {
-			t.add(text)
-			return true
-		})
-		return err
+		return c.metadataValues(path, t)
 	}
 	if v, ok := claims.Path(c.claims, path); ok {
 		for texts := claims.Texts(v); ; {
@@ -201,4 +197,13 @@ func (c *claimSet) values(path []string, t *tally) error {
 		}
 	}
 	return nil
+}
+
+// metadataValues is on its own because what a function literal refers to is allocated.
+func (c *claimSet) metadataValues(path []string, t *tally) error {
+	_, err := attribute.Texts(c.metadata, append(c.path[:2:2], path...), func(text string) bool {
+		t.add(text)
+		return true
+	})
+	return err
 }

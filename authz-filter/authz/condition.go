@@ -61,8 +61,9 @@ func (c *Condition) match(s *subject, in intent) mismatch {
 	if c.blocks != nil || c.notBlocks != nil {
 		return c.matchAddress(s, in)
 	}
-	t := tally{condition: c}
-	if err := s.values(&c.key, &t); err != nil {
+	t := &s.tally
+	*t = tally{condition: c}
+	if err := s.values(&c.key, t); err != nil {
 		return unknown(c.key.text, err, in)
 	}
 	// Of values on which readers may disagree, as of a repeated header, one is enough to deny, and each is needed

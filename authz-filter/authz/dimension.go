@@ -311,8 +311,9 @@ func (d *conditionDimension) find(r *ruleSet, s *subject) bool {
 	d.begin(d.state, r.epoch)
 	from := len(d.hits)
 	for i := range d.keys {
-		t := tally{index: &d.keys[i].index, hits: d.hits}
-		err := s.values(d.keys[i].key, &t)
+		t := &s.tally
+		*t = tally{index: &d.keys[i].index, hits: d.hits}
+		err := s.values(d.keys[i].key, t)
 		if d.hits = t.hits; err != nil {
 			return false
 		}

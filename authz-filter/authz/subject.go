@@ -22,6 +22,8 @@ type subject struct {
 	workload  *workload
 	claims    claimSets
 	addresses [addresses]address
+
+	tally tally // of the condition at hand
 }
 
 // isRequestPrincipal tells whether a verified token of the request has one of some principals.
@@ -44,7 +46,7 @@ func (s *subject) values(k *Key, t *tally) error {
 	case keyHeader:
 		s.headerValues(k.name, t)
 	case keyQuery:
-		return query.Values(s.request.Target(), k.name, func(value string) bool { t.add(value); return true })
+		return s.queryValues(k.name, t)
 	case keyMethod:
 		t.addIf(s.request.Method())
 	case keySourcePrincipal:
@@ -65,6 +67,14 @@ func (s *subject) values(k *Key, t *tally) error {
 		return s.claims.values(k, t)
 	}
 	return nil
+}
+
+// queryValues is on its own because what a function literal refers to is allocated.
+func (s *subject) queryValues(name string, t *tally) error {
+	return query.Values(s.request.Target(), name, func(value string) bool {
+		t.add(value)
+		return true
+	})
 }
 
 func (s *subject) headerValues(name string, t *tally) {

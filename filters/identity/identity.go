@@ -137,9 +137,8 @@ func (v *Resolver) forwarded(r *request.Request, peer spiffe.ID, digest string) 
 	if last := len(elements) - 1; digest != "" && strings.EqualFold(elements[last].Hash, digest) {
 		elements = elements[:last]
 	}
-	client := spiffe.ID{}
 	for i := len(elements) - 1; i >= 0; i-- {
-		client = spiffe.ID{}
+		client := spiffe.ID{}
 		if len(elements[i].URIs) == 1 {
 			client = parse(elements[i].URIs[0])
 		}

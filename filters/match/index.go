@@ -198,11 +198,24 @@ func (t *trie) find(to []uint32, at uint32, value string) []uint32 {
 		}
 		n = &t.nodes[at]
 		edge := t.text[n.from:n.to]
-		if len(edge) > len(value) || string(edge) != value[:len(edge)] {
+		if !startsWith(value, edge) {
 			return to
 		}
 		value = value[len(edge):]
 	}
+}
+
+// startsWith compares byte by byte: TinyGo would allocate a string of the bytes for it.
+func startsWith(value string, edge []byte) bool {
+	if len(edge) > len(value) {
+		return false
+	}
+	for i := range edge {
+		if edge[i] != value[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // findBackward follows the value from its end.

@@ -1,0 +1,222 @@
+// Command bench measures what the filters cost in stock Envoy, next to no filter, an empty one and Envoy's own, all
+// in one run. `make bench` runs it; docs/performance.md says how it measures.
+//
+//	ENVOY_PATH=$(make -s envoy-path) go run ./e2e/bench -scenarios 'authz-20|rbac-20' -rounds 9
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	rounds  = flag.Int("rounds", 5, "how often each scenario has its turn")
+	turn    = flag.Int("seconds", 3, "how long a turn is")
+	only    = flag.String("scenarios", "", "a regular expression: which to run, beside "+baseline)
+	startUp = flag.Bool("startup", true, "measure also how long Envoy takes to start")
+	output  = flag.String("o", "markdown", "what to print: markdown or json")
+	file    = flag.String("file", "build/bench.json", "where the figures go")
+	dir     = flag.String("dir", "build/bench", "where configurations and logs go")
+)
+
+func main() {
+	flag.Parse()
+	// The kernel kills the Envoys when the thread that started them ends.
+	runtime.LockOSThread()
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	wanted, err := regexp.Compile(*only)
+	switch {
+	case err != nil:
+		return fmt.Errorf("-scenarios: %w", err)
+	case *rounds < 1:
+		return errors.New("-rounds: at least one")
+	case *turn < 1:
+		return errors.New("-seconds: at least one")
+	case *output != "markdown" && *output != "json":
+		return fmt.Errorf("-o %s: expected markdown or json", *output)
+	}
+	if err := needTools(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(*dir, "start"), 0o755); err != nil {
+		return err
+	}
+	r := &report{
+		Date: time.Now().UTC().Format(time.DateOnly), CPUs: runtime.NumCPU(), Pinned: runtime.NumCPU() > 1,
+		LoadBefore: loadAverage(), Rounds: *rounds, Seconds: *turn, Connections: connections,
+	}
+	if *startUp {
+		// First, while this process may still use all CPUs and no other Envoy is there.
+		if r.Startup, err = runStartups(ctx, wanted); err != nil {
+			return err
+		}
+	}
+	if err := runScenarios(ctx, r, wanted); err != nil {
+		return err
+	}
+	r.LoadAfter = loadAverage()
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(*file, append(text, '\n'), 0o644); err != nil {
+		return err
+	}
+	if *output == "json" {
+		fmt.Println(string(text))
+	} else {
+		fmt.Print(r)
+	}
+	return nil
+}
+
+func needTools() error {
+	for tool, packageName := range map[string]string{"wrk": "wrk", "taskset": "util-linux"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%w: install the package %s (Debian: apt-get install -y %s)", err, packageName, packageName)
+		}
+	}
+	return nil
+}
+
+func runStartups(ctx context.Context, wanted *regexp.Regexp) ([]startup, error) {
+	var results []startup
+	for _, s := range chosen(startups(), wanted) {
+		progress("starting %s:", s.name)
+		result, err := measureStartup(ctx, *dir, s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+		if result.Error != "" {
+			progress(" %s\n", result.Error)
+		} else {
+			progress(" %.2f s, %d MB\n", result.Seconds, result.RSS)
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+func runScenarios(ctx context.Context, r *report, wanted *regexp.Regexp) error {
+	b := &bench{dir: *dir, script: filepath.Join(*dir, "wrk.lua"), scenarios: chosen(scenarios(), wanted)}
+	if err := os.WriteFile(b.script, script, 0o644); err != nil {
+		return err
+	}
+	// What this process starts later inherits its CPU.
+	if r.Pinned {
+		if err := pin(os.Getpid(), loadCPU); err != nil {
+			return err
+		}
+	}
+	defer b.stop()
+	if err := b.start(ctx); err != nil {
+		return err
+	}
+	before := procStat()
+	samples, err := b.measure(ctx, *rounds, time.Duration(*turn)*time.Second)
+	if err != nil {
+		return err
+	}
+	r.Stolen = stolen(before, procStat())
+	var names []string
+	for _, s := range b.scenarios {
+		names = append(names, s.name)
+	}
+	r.Scenarios, r.Ratios = newRows(names, samples), newRatios(comparisons(), names, samples)
+	for i, p := range b.proxies {
+		if r.Scenarios[i].RSS, err = p.memory("VmRSS"); err != nil {
+			return err
+		}
+	}
+	r.Envoy, err = b.proxies[0].version(ctx)
+	return err
+}
+
+// chosen are the baseline and the scenarios in whose name the expression is found; an empty one is in all.
+func chosen(all []scenario, wanted *regexp.Regexp) []scenario {
+	var out []scenario
+	for _, s := range all {
+		if s.name == baseline || wanted.MatchString(s.name) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// The CPUs of Envoy and of everything else.
+const (
+	envoyCPU = 0
+	loadCPU  = 1
+)
+
+func pinEnvoy(p *proxy) error {
+	if runtime.NumCPU() < 2 {
+		return nil
+	}
+	return pin(p.cmd.Process.Pid, envoyCPU)
+}
+
+// loadAverage tells whether this machine was quiet.
+func loadAverage() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
+}
+
+// stolen tells, between two readings of /proc/stat, what share of the CPUs' time another virtual machine had, in
+// percent. Linux counts it as used by whoever was running, so it inflates CPU times.
+func stolen(before, after string) float64 {
+	a, b := cpuTicks(before), cpuTicks(after)
+	const steal, guest = 7, 8 // proc(5); guest time is part of user time
+	if len(a) < guest || len(b) < guest {
+		return 0
+	}
+	total := 0.0
+	for i := range guest {
+		total += b[i] - a[i]
+	}
+	if total <= 0 {
+		return 0
+	}
+	return 100 * (b[steal] - a[steal]) / total
+}
+
+// cpuTicks are the numbers of the first line of /proc/stat, which is for all CPUs.
+func cpuTicks(stat string) []float64 {
+	line, _, _ := strings.Cut(stat, "\n")
+	var ticks []float64
+	for _, field := range strings.Fields(line) {
+		if n, err := strconv.ParseFloat(field, 64); err == nil {
+			ticks = append(ticks, n)
+		}
+	}
+	return ticks
+}
+
+func procStat() string {
+	text, _ := os.ReadFile("/proc/stat")
+	return string(text)
+}
+
+// progress goes to standard error, piece by piece, on a terminal or not.
+func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format, args...) }

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// report is all that was measured, as it is written to build/bench.json.
+type report struct {
+	Date       string `json:"date"`
+	Envoy      string `json:"envoy"`
+	CPUs       int    `json:"cpus"`
+	Pinned     bool   `json:"pinned"`
+	LoadBefore string `json:"loadBefore"`
+	LoadAfter  string `json:"loadAfter"`
+	// Stolen is what the hypervisor took during the rounds, in percent. Above a few, CPU times are not Envoy's alone.
+	Stolen      float64 `json:"stolenPercent"`
+	Rounds      int     `json:"rounds"`
+	Seconds     int     `json:"seconds"` // of a turn
+	Connections int     `json:"connections"`
+
+	Scenarios []row     `json:"scenarios"`
+	Ratios    []ratio   `json:"ratios"`
+	Startup   []startup `json:"startup,omitempty"`
+}
+
+// row is what became of a scenario in all rounds. Times are in microseconds; CPU time is Envoy's, per request.
+type row struct {
+	Name      string    `json:"name"`
+	CPU       spread    `json:"cpu"`
+	Added     spread    `json:"added"` // above the baseline's of the same round
+	PerSecond spread    `json:"requestsPerSecond"`
+	P50       spread    `json:"p50"`
+	P99       spread    `json:"p99"`
+	P999      spread    `json:"p99.9"`
+	Longest   spread    `json:"max"`
+	RSS       int       `json:"rssMB"` // after the last round
+	Rounds    []float64 `json:"cpuByRound"`
+}
+
+// ratio is the added CPU time of one scenario divided by that of another, round by round.
+type ratio struct {
+	Of string `json:"of"`
+	By string `json:"by"`
+	// Noise says that in some round the divisor was lost in the noise: there is no ratio then.
+	Noise bool `json:"noise,omitempty"`
+	spread
+}
+
+// newRows has a row for each scenario; the baseline is among them.
+func newRows(names []string, samples [][]sample) []row {
+	base := cpus(samples[slices.Index(names, baseline)])
+	rows := make([]row, len(names))
+	for i, name := range names {
+		cpu := cpus(samples[i])
+		rows[i] = row{
+			Name: name, CPU: newSpread(cpu), Added: newSpread(minus(cpu, base)), Rounds: cpu,
+			PerSecond: spreadOf(samples[i], load.perSecond),
+			P50:       spreadOf(samples[i], func(l load) float64 { return float64(l.P50) }),
+			P99:       spreadOf(samples[i], func(l load) float64 { return float64(l.P99) }),
+			P999:      spreadOf(samples[i], func(l load) float64 { return float64(l.P999) }),
+			Longest:   spreadOf(samples[i], func(l load) float64 { return float64(l.Max) }),
+		}
+	}
+	return rows
+}
+
+// newRatios leaves out comparisons with a scenario that did not run.
+func newRatios(comparisons []comparison, names []string, samples [][]sample) []ratio {
+	base := cpus(samples[slices.Index(names, baseline)])
+	var ratios []ratio
+	for _, c := range comparisons {
+		of, by := slices.Index(names, c.of), slices.Index(names, c.by)
+		if of < 0 || by < 0 {
+			continue
+		}
+		divisor := minus(cpus(samples[by]), base)
+		r := ratio{Of: c.of, By: c.by, Noise: slices.Min(divisor) <= 0}
+		if !r.Noise {
+			r.spread = newSpread(divide(minus(cpus(samples[of]), base), divisor))
+		}
+		ratios = append(ratios, r)
+	}
+	return ratios
+}
+
+func cpus(samples []sample) []float64 {
+	out := make([]float64, len(samples))
+	for i, s := range samples {
+		out[i] = s.cpu
+	}
+	return out
+}
+
+func spreadOf(samples []sample, value func(load) float64) spread {
+	values := make([]float64, len(samples))
+	for i, s := range samples {
+		values[i] = value(s.load)
+	}
+	return newSpread(values)
+}
+
+// String is the report as Markdown.
+func (r *report) String() string {
+	var b strings.Builder
+	pinned := "Envoy and wrk each on a CPU of their own"
+	if !r.Pinned {
+		pinned = "Envoy and wrk on the same CPU: do not trust these figures"
+	}
+	fmt.Fprintf(&b, "%s, Envoy %s, one worker, %d CPUs, %s.\n", r.Date, r.Envoy, r.CPUs, pinned)
+	fmt.Fprintf(&b, "Medians (least to most) of %d rounds of %d s, %d connections. Load average %s before, %s after; "+
+		"%.1f %% of the time stolen by the hypervisor.\n\n",
+		r.Rounds, r.Seconds, r.Connections, r.LoadBefore, r.LoadAfter, r.Stolen)
+
+	fmt.Fprintln(&b, "| scenario | CPU us/request | added us | requests/s | p50 us | p99 us | p99.9 us | longest ms | RSS MB |")
+	fmt.Fprintln(&b, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+	for _, s := range r.Scenarios {
+		added := s.Added.format()
+		if s.Name == baseline {
+			added = ""
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %.0f | %.0f | %.0f | %.1f | %d |\n", s.Name, s.CPU.format(), added,
+			s.PerSecond.Median, s.P50.Median, s.P99.Median, s.P999.Median, s.Longest.Max/1000, s.RSS)
+	}
+
+	if len(r.Ratios) > 0 {
+		fmt.Fprintln(&b, "\n| added CPU of | divided by that of | ratio |")
+		fmt.Fprintln(&b, "| --- | --- | ---: |")
+		for _, q := range r.Ratios {
+			value := fmt.Sprintf("%.3g (%.3g to %.3g)", q.Median, q.Min, q.Max)
+			if q.Noise {
+				value = "too noisy"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", q.Of, q.By, value)
+		}
+	}
+
+	if len(r.Startup) > 0 {
+		fmt.Fprintln(&b, "\n| start | s until the first answer | more than none | RSS MB | peak MB |")
+		fmt.Fprintln(&b, "| --- | ---: | ---: | ---: | ---: |")
+		for _, s := range r.Startup {
+			if s.Error != "" {
+				fmt.Fprintf(&b, "| %s | %s | | | |\n", s.Name, strings.ReplaceAll(s.Error, "|", "/"))
+				continue
+			}
+			fmt.Fprintf(&b, "| %s | %.2f | %.2f | %d | %d |\n", s.Name, s.Seconds, s.Seconds-r.Startup[0].Seconds, s.RSS, s.Peak)
+		}
+	}
+	return b.String()
+}
+
+func (s spread) format() string { return fmt.Sprintf("%.1f (%.1f to %.1f)", s.Median, s.Min, s.Max) }

@@ -1,0 +1,175 @@
+package identity_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"math/big"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/palisade-mesh/palisade/filters/hosttest"
+	"github.com/palisade-mesh/palisade/filters/identity"
+	"github.com/palisade-mesh/palisade/filters/match"
+	"github.com/palisade-mesh/palisade/filters/request"
+)
+
+const (
+	uriProperty    = "connection.uri_san_peer_certificate"
+	digestProperty = "connection.sha256_peer_certificate_digest"
+	certProperty   = "connection.peer_certificate"
+
+	gateway  = "spiffe://example.org/ns/edge/sa/gateway"
+	backend  = "spiffe://example.org/ns/shop/sa/backend"
+	frontend = "spiffe://example.org/ns/shop/sa/frontend"
+)
+
+// peer are the attributes of a connection whose certificate has these URIs.
+func peer(t *testing.T, uris ...string) map[string]string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"a.example"}}
+	for _, text := range uris {
+		uri, err := url.Parse(text)
+		require.NoError(t, err)
+		template.URIs = append(template.URIs, uri)
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	digest := sha256.Sum256(der)
+	p := map[string]string{
+		digestProperty: hex.EncodeToString(digest[:]),
+		certProperty:   string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+	}
+	if len(uris) > 0 {
+		p[uriProperty] = uris[0]
+	}
+	return p
+}
+
+func workload(t *testing.T, v *identity.Resolver, h *hosttest.Host) (string, error) {
+	t.Helper()
+	r, err := request.Load(h)
+	require.NoError(t, err)
+	id, err := v.Workload(r)
+	return id.String(), err
+}
+
+func TestCertificate(t *testing.T) {
+	without := func(p map[string]string, names ...string) map[string]string {
+		for _, name := range names {
+			delete(p, name)
+		}
+		return p
+	}
+	garbled := peer(t, backend)
+	garbled[certProperty] = garbled[certProperty][:100]
+	for name, c := range map[string]struct {
+		properties map[string]string
+		want       string
+	}{
+		"one URI":                         {peer(t, backend), backend},
+		"two":                             {peer(t, backend, frontend), ""},
+		"none":                            {peer(t), ""},
+		"no SPIFFE ID":                    {peer(t, "https://example.org/backend"), ""},
+		"no certificate":                  {nil, ""},
+		"a host without certificates":     {without(peer(t, backend, frontend), certProperty), backend},
+		"a host without digests":          {without(peer(t, backend, frontend), certProperty, digestProperty), backend},
+		"a certificate that is not whole": {garbled, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var v identity.Resolver
+			for range 3 { // first, remembered, and asked in the other order
+				id, err := workload(t, &v, &hosttest.Host{Properties: c.properties})
+				require.NoError(t, err)
+				assert.Equal(t, c.want, id)
+			}
+		})
+	}
+}
+
+// One resolver meets many certificates; each keeps its name, however they alternate.
+func TestCertificatesAreNotMixedUp(t *testing.T) {
+	var v identity.Resolver
+	var properties []map[string]string
+	var want []string
+	for i := range 200 {
+		uri := "spiffe://example.org/ns/n/sa/w" + strings.Repeat("x", i)
+		properties, want = append(properties, peer(t, uri)), append(want, uri)
+	}
+	properties, want = append(properties, nil, peer(t, backend, frontend)), append(want, "", "")
+	for range 2 {
+		for i := range properties {
+			id, err := workload(t, &v, &hosttest.Host{Properties: properties[i]})
+			require.NoError(t, err)
+			require.Equal(t, want[i], id)
+		}
+	}
+}
+
+func TestAHostThatFailsIsAnError(t *testing.T) {
+	properties := peer(t, backend)
+	for n := range 3 { // each of the questions, of a resolver that has not seen the certificate
+		var v identity.Resolver
+		h := &hosttest.Host{Properties: properties}
+		r, err := request.Load(h)
+		require.NoError(t, err)
+		asked := 0
+		h.Fault = func(_ int, call string) bool { asked++; return asked == n+1 }
+		id, err := v.Workload(r)
+		assert.Error(t, err, n)
+		assert.True(t, id.IsZero())
+	}
+}
+
+func TestForwarded(t *testing.T) {
+	trusted, err := match.ParseString(strings.TrimPrefix(gateway, "spiffe://"))
+	require.NoError(t, err)
+	through := peer(t, gateway)
+	own := "Hash=" + through[digestProperty] + ";URI=" + gateway
+	for name, c := range map[string]struct {
+		peer   map[string]string
+		header []string
+		want   string
+		fails  bool
+	}{
+		"the proxy's client":                      {through, []string{"URI=" + backend}, backend, false},
+		"no header":                               {through, nil, "", false},
+		"the last element":                        {through, []string{"URI=" + backend + ",URI=" + frontend}, frontend, false},
+		"in two lines":                            {through, []string{"URI=" + backend, "URI=" + frontend}, frontend, false},
+		"this proxy has written on the other":     {through, []string{"URI=" + backend + "," + own}, backend, false},
+		"and nobody else":                         {through, []string{own}, "", false},
+		"two proxies in a row":                    {through, []string{"URI=" + backend + ",URI=" + gateway}, backend, false},
+		"a proxy that speaks for itself":          {through, []string{"URI=" + gateway}, "", false},
+		"two URIs":                                {through, []string{"URI=" + backend + ";URI=" + frontend}, "", false},
+		"no URI":                                  {through, []string{"Hash=" + through[digestProperty][1:] + "0"}, "", false},
+		"what cannot be read":                     {through, []string{"URI=" + backend + ";Subject=\"x"}, "", true},
+		"not trusted":                             {peer(t, frontend), []string{"URI=" + backend}, frontend, false},
+		"not trusted, and it cannot be read":      {peer(t, frontend), []string{"\""}, frontend, false},
+		"nobody":                                  {nil, []string{"URI=" + backend}, "", false},
+		"two names, the first of them trusted":    {peer(t, gateway, frontend), []string{"URI=" + backend}, "", false},
+		"a name that begins like a trusted one":   {peer(t, gateway+"2"), []string{"URI=" + backend}, gateway + "2", false},
+		"trusted, but in another trust domain":    {peer(t, "spiffe://evil.example/ns/edge/sa/gateway"), []string{"URI=" + backend}, "spiffe://evil.example/ns/edge/sa/gateway", false},
+		"an element that says it is this proxy's": {through, []string{own + ",URI=" + frontend}, frontend, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := identity.Resolver{XFCC: true, From: []match.String{trusted}}
+			h := &hosttest.Host{Properties: c.peer}
+			for _, value := range c.header {
+				h.Headers = append(h.Headers, [2]string{"x-forwarded-client-cert", value})
+			}
+			id, err := workload(t, &v, h)
+			assert.Equal(t, c.fails, err != nil, err)
+			assert.Equal(t, c.want, id)
+		})
+	}
+}

@@ -92,8 +92,30 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (10)
 		done; \
 	done
 
+# What an empty filter costs is what Envoy and the SDK cost: with those callbacks only that a filter of request headers
+# needs, and with all that the SDK exports, as a filter that anybody compiles has them.
+NEEDED_EXPORTS := _initialize memory proxy_abi_version_0_2_0 proxy_on_memory_allocate proxy_on_context_create \
+	proxy_on_vm_start proxy_on_configure proxy_on_request_headers proxy_on_done proxy_on_delete
+SDK_EXPORTS := $(NEEDED_EXPORTS) proxy_on_log proxy_on_tick proxy_on_queue_ready \
+	proxy_on_request_body proxy_on_request_trailers proxy_on_response_headers proxy_on_response_body \
+	proxy_on_response_trailers proxy_on_http_call_response proxy_on_new_connection proxy_on_downstream_data \
+	proxy_on_downstream_connection_close proxy_on_upstream_data proxy_on_upstream_connection_close
+EMPTY_FILES := $(TOOLCHAIN_FILES) $(wildcard e2e/bench/empty/*)
+BENCH_MODULES := $(ARTIFACTS) build/bench/empty.wasm build/bench/empty-stripped.wasm
+
+build/bench/empty.wasm: $(EMPTY_FILES)
+	@toolchain/build-filter.sh ./e2e/bench/empty $@ "$$(echo $(SDK_EXPORTS) | tr ' ' ,)"
+
+build/bench/empty-stripped.wasm: $(EMPTY_FILES)
+	@toolchain/build-filter.sh ./e2e/bench/empty $@ "$$(echo $(NEEDED_EXPORTS) | tr ' ' ,)"
+
 .PHONY: bench
-bench: ## Go benchmarks with allocations
+bench: $(BENCH_MODULES) ## what the filters cost in stock Envoy, as ratios (BENCH_FLAGS="-rounds 9 -scenarios authz")
+	@e2e/bench/wrk.sh
+	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && go run ./e2e/bench $(BENCH_FLAGS)
+
+.PHONY: bench-micro
+bench-micro: ## Go benchmarks with allocations
 	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v '/e2e')
 
 .PHONY: bench-gc

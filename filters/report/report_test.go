@@ -27,7 +27,10 @@ func TestDecisionsAreCountedByPolicyEffectAndMode(t *testing.T) {
 	for _, d := range []struct {
 		policy string
 		effect decision.Effect
-	}{{"a", decision.Allow}, {"a", decision.Allow}, {"b", decision.Allow}, {"a", decision.Deny}, {"a", decision.Allow}, {"", decision.Deny}} {
+	}{
+		{"a", decision.Allow}, {"a", decision.Allow}, {"b", decision.Allow}, {"a", decision.Deny}, {"a", decision.Allow},
+		{"", decision.Deny},
+	} {
 		r.Decision(h, record(d.policy, d.effect))
 	}
 	r.Note(h, record("a", decision.Deny), decision.DryRun)

@@ -35,7 +35,8 @@ func proxyGetSharedData(key unsafe.Pointer, keySize uint32, value, size, cas uns
 func proxySetSharedData(key unsafe.Pointer, keySize uint32, value unsafe.Pointer, size, cas uint32) status
 
 //go:wasmimport env proxy_call_foreign_function
-func proxyCallForeignFunction(name unsafe.Pointer, nameSize uint32, arg unsafe.Pointer, argSize uint32, value, size unsafe.Pointer) status
+func proxyCallForeignFunction(name unsafe.Pointer, nameSize uint32, arg unsafe.Pointer, argSize uint32,
+	value, size unsafe.Pointer) status
 
 //go:wasmimport env proxy_define_metric
 func proxyDefineMetric(kind uint32, name unsafe.Pointer, nameSize uint32, id unsafe.Pointer) status

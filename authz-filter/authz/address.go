@@ -89,10 +89,10 @@ func (a *address) read(r *request.Request, property []string) {
 	case !found:
 		a.err = errAddress
 	case isFromHeader(text):
-		a.err, a.text = errHeader, withoutPort(text)
+		a.err, a.text = errHeader, request.WithoutPort(text)
 	default:
 		a.parse(text)
-		a.text = withoutPort(text)
+		a.text = request.WithoutPort(text)
 	}
 }
 
@@ -105,18 +105,6 @@ func (a *address) parse(text string) {
 	if a.ip, ok = ipblock.ParseAddress(text); !ok {
 		a.err = errAddress
 	}
-}
-
-// withoutPort is an address as Envoy writes it, without the port and without an IPv6 address's brackets.
-func withoutPort(address string) string {
-	if inside, ok := strings.CutPrefix(address, "["); ok {
-		ip, _, _ := strings.Cut(inside, "]")
-		return ip
-	}
-	if i := strings.LastIndexByte(address, ':'); i >= 0 && strings.IndexByte(address, ':') == i {
-		return address[:i]
-	}
-	return address
 }
 
 // forwardedFor is the entry of x-forwarded-for that is so many from the right: each trusted proxy has appended

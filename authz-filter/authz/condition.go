@@ -1,8 +1,6 @@
 package authz
 
 import (
-	"strings"
-
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/ipblock"
 	"github.com/palisade-mesh/palisade/filters/match"
@@ -11,13 +9,13 @@ import (
 // Condition is a key that must have one of some values, and none of others, or a CEL expression that must be
 // true.
 type Condition struct {
+	numbered
 	key               Key
 	values, notValues []match.String // nil: absent
 	blocks, notBlocks []ipblock.Block
 	cel               string
 	path              string // where it stands, for what only Compile can find wrong
 	expression        uint32 // compiled CEL
-	number            uint32 // in the rule set that is being built
 }
 
 func (d *decoder) condition(n config.Node) *Condition {
@@ -157,7 +155,7 @@ func (t *tally) has(counted int, all bool) bool {
 // exact are the condition's values if one of them has to be equal to one of the request's.
 func (c *Condition) exact() []match.String {
 	for _, v := range c.values {
-		if strings.HasPrefix(v.String(), "*") || strings.HasSuffix(v.String(), "*") {
+		if !v.IsEqual() {
 			return nil
 		}
 	}

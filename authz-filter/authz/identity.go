@@ -52,16 +52,16 @@ func decodeIdentity(o *config.Object) IdentityConfig {
 	for _, n := range o.Get("trustDomains").NonEmptyList() {
 		c.TrustDomains = append(c.TrustDomains, decodeTrustDomain(n))
 	}
-	aliases := o.Get("trustDomainAliases")
-	for _, m := range aliases.Members() {
+	aliases := o.Get("trustDomainAliases").Members()
+	for _, m := range aliases {
 		if !spiffe.ValidTrustDomain(m.Name) {
 			m.Node.Mistake("found the name \"" + m.Name + "\", expected a trust domain such as \"old.example\"")
 		}
 		c.Aliases = append(c.Aliases, Alias{Old: m.Name, New: decodeTrustDomain(m.Node)})
 	}
-	for _, m := range aliases.Members() {
-		if now := m.Node.String(""); c.Aliases.domain(now) != now {
-			m.Node.Mistake("found \"" + now + "\", which is an alias itself; name the trust domain that it stands for")
+	for i, a := range c.Aliases {
+		if now := a.New; c.Aliases.domain(now) != now {
+			aliases[i].Node.Mistake("found \"" + now + "\", which is an alias itself; name the trust domain that it stands for")
 		}
 	}
 
@@ -76,10 +76,8 @@ func decodeIdentity(o *config.Object) IdentityConfig {
 		from.Mistake("only with source xfcc; the header of no peer is believed with tls")
 	}
 	c.From = (&decoder{}).principals(from)
-	for i, p := range c.From {
-		if p.String() == "*" {
-			from.Mistake("found \"*\" as value " + string(rune('0'+i%10)) + "; whoever is believed can claim to be anybody, so name them")
-		}
+	if slices.ContainsFunc(c.From, func(p match.String) bool { return p.String() == "*" }) {
+		from.Mistake("found \"*\"; whoever is believed can claim to be anybody, so name them")
 	}
 	return c
 }

@@ -58,9 +58,9 @@ func unknown(part string, err error, in intent) mismatch {
 // explain says how a rule fares, in full: sources before operations before conditions. Only a rule that is going
 // to be named is worth it.
 func (r *RuleConfig) explain(s *subject, in intent) mismatch {
-	m := firstOf(r.From, func(c *Source) mismatch { return c.match(s, in) })
+	m := firstOf(r.From, s, in)
 	if m.ok {
-		m = m.and(firstOf(r.To, func(o *Operation) mismatch { return matchOperation(o, s, in) }))
+		m = m.and(firstOf(r.To, s, in))
 	}
 	for _, c := range r.When {
 		if !m.ok {
@@ -72,13 +72,13 @@ func (r *RuleConfig) explain(s *subject, in intent) mismatch {
 }
 
 // firstOf is the first alternative that matches, else the one of which most held. None at all match anything.
-func firstOf[T any](alternatives []*T, try func(*T) mismatch) mismatch {
+func firstOf[P part](alternatives []P, s *subject, in intent) mismatch {
 	if len(alternatives) == 0 {
 		return mismatch{ok: true}
 	}
 	var best mismatch
 	for i, a := range alternatives {
-		m := try(a)
+		m := a.match(s, in)
 		if m.ok {
 			return m
 		}
@@ -89,17 +89,17 @@ func firstOf[T any](alternatives []*T, try func(*T) mismatch) mismatch {
 	return best
 }
 
-// matchOperation tries the operation on the path. If readers disagree on that, one reading is enough to deny, and
-// both are needed to allow.
-func matchOperation(o *Operation, s *subject, in intent) mismatch {
-	m := matchPath(o, s, s.path, in)
+// match tries the operation on the path. If readers disagree on that, one reading is enough to deny, and both are
+// needed to allow.
+func (o *Operation) match(s *subject, in intent) mismatch {
+	m := o.matchPath(s, s.path, in)
 	if s.other != "" && m.ok == (in == allowing) {
-		return matchPath(o, s, s.other, in)
+		return o.matchPath(s, s.other, in)
 	}
 	return m
 }
 
-func matchPath(o *Operation, s *subject, path string, in intent) mismatch {
+func (o *Operation) matchPath(s *subject, path string, in intent) mismatch {
 	f, ok, err := o.Match(s.request, path)
 	switch {
 	case err != nil:

@@ -122,17 +122,14 @@ func (p *Policy) Decide(r *request.Request) Result {
 	deny, shadowDeny := p.deny.first(s)
 	if deny.rule != nil {
 		res.Decision = deny.denial(s)
-	}
-	if deny.rule == nil || shadowDeny.rule == nil && p.dryRun() {
+	} else {
 		allow, shadowAllow := p.allow.first(s)
-		if deny.rule == nil {
-			res.Decision = p.conclude(s, allow, false)
-		}
-		if shadowDeny.rule == nil && p.dryRun() {
+		res.Decision = p.conclude(s, allow, false)
+		if p.dryRun() && shadowDeny.rule == nil {
 			res.Shadow = p.conclude(s, shadowAllow, true)
 		}
 	}
-	if shadowDeny.rule != nil {
+	if p.dryRun() && shadowDeny.rule != nil {
 		res.Shadow = shadowDeny.denial(s)
 	}
 	res.HasShadow = p.dryRun() && res.Shadow != res.Decision

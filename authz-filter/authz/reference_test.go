@@ -99,7 +99,7 @@ func rank(rule *RuleConfig, s *subject) int {
 		from = from || c.match(s, allowing).ok
 	}
 	for _, o := range rule.To {
-		m := matchOperation(o, s, allowing)
+		m := o.match(s, allowing)
 		to, near = to || m.ok, near || m.near
 	}
 	switch {

@@ -15,9 +15,9 @@ type ruleSet struct {
 
 	rules      []indexed
 	refs       []uint32 // the numbers that the rules refer to: sources, operations, conditions
-	sources    table[Source]
-	operations table[Operation]
-	conditions table[Condition]
+	sources    table[*Source]
+	operations table[*Operation]
+	conditions table[*Condition]
 
 	who   sourceDimension
 	what  operationDimension
@@ -34,10 +34,68 @@ type indexed struct {
 	from, to, when uint32 // how many of each
 }
 
+// part is a source, an operation or a condition.
+type part interface {
+	match(s *subject, in intent) mismatch
+	numberIn() *uint32
+}
+
+// numbered is a part's number in the rule set that is being built.
+type numbered struct{ number uint32 }
+
+func (n *numbered) numberIn() *uint32 { return &n.number }
+
+const unnumbered = ^uint32(0)
+
 // table are the distinct parts of one kind, with how each fared on the request at hand.
-type table[T any] struct {
-	parts  []*T
+type table[P part] struct {
+	parts  []P
 	states []uint32 // an epoch and bits; of another epoch: not a candidate, nothing is known
+}
+
+func (t *table[P]) add(p P) {
+	*p.numberIn() = uint32(len(t.parts))
+	t.parts = append(t.parts, p)
+}
+
+// refer appends the numbers of parts, of which new ones get theirs.
+func (t *table[P]) refer(refs []uint32, parts []P) []uint32 {
+	for _, p := range parts {
+		if *p.numberIn() == unnumbered {
+			t.add(p)
+		}
+		refs = append(refs, *p.numberIn())
+	}
+	return refs
+}
+
+// try is how a part fares, tried at most once for a request.
+func (t *table[P]) try(n uint32, s *subject, in intent) uint32 {
+	state := &t.states[n]
+	if *state&isKnown == 0 {
+		*state |= isKnown | bits(t.parts[n].match(s, in))
+	}
+	return *state
+}
+
+// tryAny tries alternatives until one matches. One that is no candidate does not.
+func (t *table[P]) tryAny(alternatives []uint32, s *subject, in intent, epoch uint32) (all uint32) {
+	for _, n := range alternatives {
+		if t.states[n]&^stateBits != epoch {
+			continue
+		}
+		if all |= t.try(n, s, in); all&isMatch != 0 {
+			break
+		}
+	}
+	return all & stateBits
+}
+
+// forget takes away the numbers that parts have from another rule set.
+func forget[P part](parts []P) {
+	for _, p := range parts {
+		*p.numberIn() = unnumbered
+	}
 }
 
 // The bits of a state, below the epoch.
@@ -89,15 +147,9 @@ func (r *ruleSet) reserve(action Action) {
 		rules += len(r.policies[i].Rules)
 		for j := range r.policies[i].Rules {
 			rule := &r.policies[i].Rules[j]
-			for _, part := range rule.From {
-				part.number = unnumbered
-			}
-			for _, part := range rule.To {
-				part.number = unnumbered
-			}
-			for _, part := range rule.When {
-				part.number = unnumbered
-			}
+			forget(rule.From)
+			forget(rule.To)
+			forget(rule.When)
 			alternatives += max(len(rule.From), 1) + max(len(rule.To), 1)
 			sources, operations, conditions = sources+len(rule.From), operations+len(rule.To), conditions+len(rule.When)
 		}
@@ -108,43 +160,21 @@ func (r *ruleSet) reserve(action Action) {
 	r.conditions.parts = make([]*Condition, 0, conditions)
 }
 
-const unnumbered = ^uint32(0)
-
 func (r *ruleSet) add(policy, index uint32, rule *RuleConfig) {
 	e := indexed{policy: policy, number: index, at: uint32(len(r.refs))}
 	if len(rule.From) == 0 {
 		r.refs = append(r.refs, anything)
 	}
-	for _, part := range rule.From {
-		if part.number == unnumbered {
-			part.number = r.sources.add(part)
-		}
-		r.refs = append(r.refs, part.number)
-	}
+	r.refs = r.sources.refer(r.refs, rule.From)
 	e.from = uint32(len(r.refs)) - e.at
 	if len(rule.To) == 0 {
 		r.refs = append(r.refs, anything)
 	}
-	for _, part := range rule.To {
-		if part.number == unnumbered {
-			part.number = r.operations.add(part)
-		}
-		r.refs = append(r.refs, part.number)
-	}
+	r.refs = r.operations.refer(r.refs, rule.To)
 	e.to = uint32(len(r.refs)) - e.at - e.from
-	for _, part := range rule.When {
-		if part.number == unnumbered {
-			part.number = r.conditions.add(part)
-		}
-		r.refs = append(r.refs, part.number)
-	}
+	r.refs = r.conditions.refer(r.refs, rule.When)
 	e.when = uint32(len(rule.When))
 	r.rules = append(r.rules, e)
-}
-
-func (t *table[T]) add(part *T) uint32 {
-	t.parts = append(t.parts, part)
-	return uint32(len(t.parts) - 1)
 }
 
 func (r *ruleSet) from(e *indexed) []uint32 { return r.refs[e.at:][:e.from] }
@@ -314,51 +344,23 @@ func (r *ruleSet) matches(s *subject, e *indexed) bool {
 	return r.tryTo(s, e)&isMatch != 0 && r.tryFrom(s, e)&isMatch != 0 && r.conditionsMet(s, e) == e.when
 }
 
-// tryFrom tries a rule's sources until one matches. A source that is no candidate does not.
-func (r *ruleSet) tryFrom(s *subject, e *indexed) (all uint32) {
-	for _, n := range r.from(e) {
-		state := &r.sources.states[n]
-		if *state&^stateBits != r.epoch {
-			continue
-		}
-		if *state&isKnown == 0 {
-			*state |= isKnown | bits(r.sources.parts[n].match(s, r.intent))
-		}
-		if all |= *state; all&isMatch != 0 {
-			return all
-		}
-	}
-	return all & stateBits
+// tryFrom tries a rule's sources until one matches.
+func (r *ruleSet) tryFrom(s *subject, e *indexed) uint32 {
+	return r.sources.tryAny(r.from(e), s, r.intent, r.epoch)
 }
 
 // tryTo does the same for its operations.
-func (r *ruleSet) tryTo(s *subject, e *indexed) (all uint32) {
-	for _, n := range r.to(e) {
-		state := &r.operations.states[n]
-		if *state&^stateBits != r.epoch {
-			continue
-		}
-		if *state&isKnown == 0 {
-			*state |= isKnown | bits(matchOperation(r.operations.parts[n], s, r.intent))
-		}
-		if all |= *state; all&isMatch != 0 {
-			return all
-		}
-	}
-	return all & stateBits
+func (r *ruleSet) tryTo(s *subject, e *indexed) uint32 {
+	return r.operations.tryAny(r.to(e), s, r.intent, r.epoch)
 }
 
 // conditionsMet is how many of a rule's conditions hold before the first that does not.
 func (r *ruleSet) conditionsMet(s *subject, e *indexed) uint32 {
 	for i, n := range r.when(e) {
-		state := &r.conditions.states[n]
-		if *state&^stateBits != r.epoch {
+		if state := &r.conditions.states[n]; *state&^stateBits != r.epoch {
 			*state = r.epoch
 		}
-		if *state&isKnown == 0 {
-			*state |= isKnown | bits(r.conditions.parts[n].match(s, r.intent))
-		}
-		if *state&isMatch == 0 {
+		if r.conditions.try(n, s, r.intent)&isMatch == 0 {
 			return uint32(i)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 
 // Source is who asks: it matches if each of its fields does.
 type Source struct {
+	numbered
 	fields []sourceField
-	number uint32 // in the rule set that is being built
 }
 
 // sourceField is one field: one of its values is needed, or with not none of them may be.

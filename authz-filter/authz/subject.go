@@ -9,8 +9,8 @@ import (
 
 // Operation is what is asked for.
 type Operation struct {
+	numbered
 	operation.Operation
-	number uint32 // in the rule set that is being built
 }
 
 // subject is one request with who asks. What no rule needs is not asked of the host.

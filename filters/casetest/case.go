@@ -181,7 +181,7 @@ func (c *Case) Properties(t *testing.T) map[string]string {
 		p["source.address"] = c.Request.Address
 	}
 	if peers := c.Request.URIs(); peers != nil {
-		setPeer(t, p, peers)
+		maps.Copy(p, Peer(t, peers...))
 	}
 	if c.Request.SNI != "" {
 		p["connection.requested_server_name"] = c.Request.SNI

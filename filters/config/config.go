@@ -281,13 +281,9 @@ func (n Node) Strings() []string {
 
 // Compile reads a non-empty list of patterns and compiles each.
 func Compile[M any](n Node, parse func(string) (M, error)) []M {
-	if n.raw == "" || !n.Value().IsArray() {
-		n.NonEmptyList()
-		return nil
-	}
 	count := jsonstrict.Count(n.Value())
 	if count == 0 {
-		n.NonEmptyList()
+		n.NonEmptyList() // says what is wrong, if it is there
 		return nil
 	}
 	out := make([]M, 0, count)

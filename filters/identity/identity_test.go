@@ -1,21 +1,13 @@
 package identity_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/hex"
-	"encoding/pem"
-	"math/big"
-	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/palisade-mesh/palisade/filters/casetest"
 	"github.com/palisade-mesh/palisade/filters/hosttest"
 	"github.com/palisade-mesh/palisade/filters/identity"
 	"github.com/palisade-mesh/palisade/filters/match"
@@ -23,7 +15,6 @@ import (
 )
 
 const (
-	uriProperty    = "connection.uri_san_peer_certificate"
 	digestProperty = "connection.sha256_peer_certificate_digest"
 	certProperty   = "connection.peer_certificate"
 
@@ -31,30 +22,6 @@ const (
 	backend  = "spiffe://example.org/ns/shop/sa/backend"
 	frontend = "spiffe://example.org/ns/shop/sa/frontend"
 )
-
-// peer are the attributes of a connection whose certificate has these URIs.
-func peer(t *testing.T, uris ...string) map[string]string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"a.example"}}
-	for _, text := range uris {
-		uri, err := url.Parse(text)
-		require.NoError(t, err)
-		template.URIs = append(template.URIs, uri)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	require.NoError(t, err)
-	digest := sha256.Sum256(der)
-	p := map[string]string{
-		digestProperty: hex.EncodeToString(digest[:]),
-		certProperty:   string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
-	}
-	if len(uris) > 0 {
-		p[uriProperty] = uris[0]
-	}
-	return p
-}
 
 func workload(t *testing.T, v *identity.Resolver, h *hosttest.Host) (string, error) {
 	t.Helper()
@@ -71,19 +38,19 @@ func TestCertificate(t *testing.T) {
 		}
 		return p
 	}
-	garbled := peer(t, backend)
+	garbled := casetest.Peer(t, backend)
 	garbled[certProperty] = garbled[certProperty][:100]
 	for name, c := range map[string]struct {
 		properties map[string]string
 		want       string
 	}{
-		"one URI":                         {peer(t, backend), backend},
-		"two":                             {peer(t, backend, frontend), ""},
-		"none":                            {peer(t), ""},
-		"no SPIFFE ID":                    {peer(t, "https://example.org/backend"), ""},
+		"one URI":                         {casetest.Peer(t, backend), backend},
+		"two":                             {casetest.Peer(t, backend, frontend), ""},
+		"none":                            {casetest.Peer(t), ""},
+		"no SPIFFE ID":                    {casetest.Peer(t, "https://example.org/backend"), ""},
 		"no certificate":                  {nil, ""},
-		"a host without certificates":     {without(peer(t, backend, frontend), certProperty), backend},
-		"a host without digests":          {without(peer(t, backend, frontend), certProperty, digestProperty), backend},
+		"a host without certificates":     {without(casetest.Peer(t, backend, frontend), certProperty), backend},
+		"a host without digests":          {without(casetest.Peer(t, backend, frontend), certProperty, digestProperty), backend},
 		"a certificate that is not whole": {garbled, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,9 +71,9 @@ func TestCertificatesAreNotMixedUp(t *testing.T) {
 	var want []string
 	for i := range 200 {
 		uri := "spiffe://example.org/ns/n/sa/w" + strings.Repeat("x", i)
-		properties, want = append(properties, peer(t, uri)), append(want, uri)
+		properties, want = append(properties, casetest.Peer(t, uri)), append(want, uri)
 	}
-	properties, want = append(properties, nil, peer(t, backend, frontend)), append(want, "", "")
+	properties, want = append(properties, nil, casetest.Peer(t, backend, frontend)), append(want, "", "")
 	h := &hosttest.Host{} // one, because it lends the same memory to each request
 	for range 2 {
 		for i := range properties {
@@ -119,7 +86,7 @@ func TestCertificatesAreNotMixedUp(t *testing.T) {
 }
 
 func TestAHostThatFailsIsAnError(t *testing.T) {
-	properties := peer(t, backend)
+	properties := casetest.Peer(t, backend)
 	for n := range 3 { // each of the questions, of a resolver that has not seen the certificate
 		var v identity.Resolver
 		h := &hosttest.Host{Properties: properties}
@@ -136,7 +103,7 @@ func TestAHostThatFailsIsAnError(t *testing.T) {
 func TestForwarded(t *testing.T) {
 	trusted, err := match.ParseString(strings.TrimPrefix(gateway, "spiffe://"))
 	require.NoError(t, err)
-	through := peer(t, gateway)
+	through := casetest.Peer(t, gateway)
 	own := "Hash=" + through[digestProperty] + ";URI=" + gateway
 	for name, c := range map[string]struct {
 		peer   map[string]string
@@ -155,12 +122,12 @@ func TestForwarded(t *testing.T) {
 		"two URIs":                                {through, []string{"URI=" + backend + ";URI=" + frontend}, "", false},
 		"no URI":                                  {through, []string{"Hash=" + through[digestProperty][1:] + "0"}, "", false},
 		"what cannot be read":                     {through, []string{"URI=" + backend + ";Subject=\"x"}, "", true},
-		"not trusted":                             {peer(t, frontend), []string{"URI=" + backend}, frontend, false},
-		"not trusted, and it cannot be read":      {peer(t, frontend), []string{"\""}, frontend, false},
+		"not trusted":                             {casetest.Peer(t, frontend), []string{"URI=" + backend}, frontend, false},
+		"not trusted, and it cannot be read":      {casetest.Peer(t, frontend), []string{"\""}, frontend, false},
 		"nobody":                                  {nil, []string{"URI=" + backend}, "", false},
-		"two names, the first of them trusted":    {peer(t, gateway, frontend), []string{"URI=" + backend}, "", false},
-		"a name that begins like a trusted one":   {peer(t, gateway+"2"), []string{"URI=" + backend}, gateway + "2", false},
-		"trusted, but in another trust domain":    {peer(t, "spiffe://evil.example/ns/edge/sa/gateway"), []string{"URI=" + backend}, "spiffe://evil.example/ns/edge/sa/gateway", false},
+		"two names, the first of them trusted":    {casetest.Peer(t, gateway, frontend), []string{"URI=" + backend}, "", false},
+		"a name that begins like a trusted one":   {casetest.Peer(t, gateway+"2"), []string{"URI=" + backend}, gateway + "2", false},
+		"trusted, but in another trust domain":    {casetest.Peer(t, "spiffe://evil.example/ns/edge/sa/gateway"), []string{"URI=" + backend}, "spiffe://evil.example/ns/edge/sa/gateway", false},
 		"an element that says it is this proxy's": {through, []string{own + ",URI=" + frontend}, frontend, false},
 	} {
 		t.Run(name, func(t *testing.T) {

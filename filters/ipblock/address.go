@@ -1,6 +1,10 @@
 package ipblock
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/palisade-mesh/palisade/filters/ascii"
+)
 
 // Address is an IP address. IPv4 addresses are kept in their IPv6 form, so both forms of one are equal. The zero Address is
 // none.
@@ -169,18 +173,11 @@ func decimal(text string, highest int) (int, bool) {
 func hexadecimal(text string) (uint64, bool) {
 	var number uint64
 	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		case c >= 'A' && c <= 'F':
-			c -= 'A' - 10
-		default:
+		digit, ok := ascii.Hex(text[i])
+		if !ok {
 			return 0, false
 		}
-		number = number<<4 | uint64(c)
+		number = number<<4 | uint64(digit)
 	}
 	return number, len(text) >= 1 && len(text) <= 4
 }

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/palisade-mesh/palisade/filters/ascii"
 )
 
 // MaxDepth bounds nesting. The parser recurses, and a Wasm stack is 64 kB: without the bound, a token
@@ -103,18 +105,11 @@ func hex4(s string) (uint32, bool) {
 	}
 	var u uint32
 	for i := 2; i < 6; i++ {
-		c := s[i]
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		case c >= 'A' && c <= 'F':
-			c -= 'A' - 10
-		default:
+		digit, ok := ascii.Hex(s[i])
+		if !ok {
 			return 0, false
 		}
-		u = u<<4 | uint32(c)
+		u = u<<4 | uint32(digit)
 	}
 	return u, true
 }

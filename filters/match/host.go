@@ -1,6 +1,10 @@
 package match
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/palisade-mesh/palisade/filters/ascii"
+)
 
 // Host is a compiled host pattern. Hosts ignore case (RFC 9110 section 4.2.3), a trailing dot and,
 // unless the pattern has one, the port.
@@ -86,7 +90,7 @@ func ValidAuthority(authority string) bool {
 	}
 	// Only an IPv6 address has more colons, from careless clients without brackets.
 	for i := 0; i < len(name); i++ {
-		if _, hex := unhex(name[i]); !hex && name[i] != ':' && name[i] != '.' {
+		if _, hex := ascii.Hex(name[i]); !hex && name[i] != ':' && name[i] != '.' {
 			return false
 		}
 	}

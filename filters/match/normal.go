@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+
+	"github.com/palisade-mesh/palisade/filters/ascii"
 )
 
 // Normalization is how far a path is brought to a normal form before it is matched. The levels are those
@@ -130,8 +132,8 @@ func unescape(buf []byte, path string, decodeSlash bool) []byte {
 			buf = append(buf, c)
 			continue
 		}
-		hi, ok1 := unhex(path[i+1])
-		lo, ok2 := unhex(path[i+2])
+		hi, ok1 := ascii.Hex(path[i+1])
+		lo, ok2 := ascii.Hex(path[i+2])
 		if !ok1 || !ok2 {
 			buf = append(buf, c)
 			continue
@@ -152,7 +154,7 @@ func unescape(buf []byte, path string, decodeSlash bool) []byte {
 // completesEscape tells whether c, decoded, would make an escape of a '%' that is none: "%2%65" decoded once
 // is not the "%2e" that the next reader would decode.
 func completesEscape(buf []byte, c byte) bool {
-	if _, hex := unhex(c); !hex {
+	if _, hex := ascii.Hex(c); !hex {
 		return false
 	}
 	n := len(buf)
@@ -162,7 +164,7 @@ func completesEscape(buf []byte, c byte) bool {
 	if n < 2 || buf[n-2] != '%' {
 		return false
 	}
-	_, hex := unhex(buf[n-1])
+	_, hex := ascii.Hex(buf[n-1])
 	return hex
 }
 
@@ -214,16 +216,4 @@ func mergeSlashes(path []byte) []byte {
 func isUnreserved(c byte) bool { // RFC 3986 section 2.3
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
 		c == '-' || c == '.' || c == '_' || c == '~'
-}
-
-func unhex(c byte) (byte, bool) {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0', true
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10, true
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10, true
-	}
-	return 0, false
 }

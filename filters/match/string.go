@@ -56,6 +56,9 @@ func (s String) Match(v string) bool {
 	return v != ""
 }
 
+// IsEqual tells whether only one value matches: the pattern itself.
+func (s String) IsEqual() bool { return s.kind == equal }
+
 // String is the pattern as written.
 func (s String) String() string {
 	switch s.kind {

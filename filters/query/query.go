@@ -9,6 +9,8 @@ import (
 	"errors"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/palisade-mesh/palisade/filters/ascii"
 )
 
 // Errors of Values: queries that readers understand in different ways.
@@ -140,19 +142,7 @@ func escaped(text string) (byte, bool) {
 	if len(text) < 3 {
 		return 0, false
 	}
-	high, ok := digit(text[1])
-	low, ok2 := digit(text[2])
+	high, ok := ascii.Hex(text[1])
+	low, ok2 := ascii.Hex(text[2])
 	return high<<4 | low, ok && ok2
-}
-
-func digit(c byte) (byte, bool) {
-	switch {
-	case c >= '0' && c <= '9':
-		return c - '0', true
-	case c >= 'a' && c <= 'f':
-		return c - 'a' + 10, true
-	case c >= 'A' && c <= 'F':
-		return c - 'A' + 10, true
-	}
-	return 0, false
 }

@@ -22,12 +22,13 @@ type Source interface {
 
 // The host's attributes that filters read.
 var (
-	PropertyPeerURISAN      = []string{"connection", "uri_san_peer_certificate"}
-	PropertyPeerDigest      = []string{"connection", "sha256_peer_certificate_digest"}
-	PropertyMTLS            = []string{"connection", "mtls"}
-	PropertySourceAddress   = []string{"source", "address"}
-	PropertyDestinationPort = []string{"destination", "port"}
-	PropertySNI             = []string{"connection", "requested_server_name"}
+	PropertyPeerURISAN         = []string{"connection", "uri_san_peer_certificate"}
+	PropertyPeerDigest         = []string{"connection", "sha256_peer_certificate_digest"}
+	PropertyMTLS               = []string{"connection", "mtls"}
+	PropertySourceAddress      = []string{"source", "address"}
+	PropertyDestinationPort    = []string{"destination", "port"}
+	PropertyDestinationAddress = []string{"destination", "address"} // where the connection was accepted
+	PropertySNI                = []string{"connection", "requested_server_name"}
 )
 
 // Errors of Load, for requests that two readers would take for different ones.
@@ -187,12 +188,19 @@ func (r *Request) RemoteIP() string {
 	if err != nil || !found {
 		return ""
 	}
-	if i := strings.LastIndexByte(address, ':'); i >= 0 && !strings.HasSuffix(address, "]") {
-		if strings.IndexByte(address, ':') == i || strings.HasPrefix(address, "[") {
-			address = address[:i]
-		}
+	return WithoutPort(address)
+}
+
+// WithoutPort is an address as Envoy writes it, without the port and without an IPv6 address's brackets.
+func WithoutPort(address string) string {
+	if inside, ok := strings.CutPrefix(address, "["); ok {
+		ip, _, _ := strings.Cut(inside, "]")
+		return ip
 	}
-	return strings.TrimSuffix(strings.TrimPrefix(address, "["), "]")
+	if i := strings.LastIndexByte(address, ':'); i >= 0 && strings.IndexByte(address, ':') == i {
+		return address[:i]
+	}
+	return address
 }
 
 func isGRPC(contentType string) bool {

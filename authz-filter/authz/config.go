@@ -6,9 +6,9 @@ import (
 
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/decision"
+	"github.com/palisade-mesh/palisade/filters/identity"
 	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/operation"
-	"github.com/palisade-mesh/palisade/filters/spiffe"
 )
 
 // Config is an authz-filter configuration as its author wrote it, decoded and checked.
@@ -183,21 +183,7 @@ func notEmpty(n config.Node) {
 
 // principals reads principals, with or without spiffe://.
 func (d *decoder) principals(n config.Node) []match.String {
-	var out []match.String
-	for _, e := range n.NonEmptyList() {
-		s := d.aliases.pattern(strings.TrimPrefix(e.String(""), spiffe.Scheme))
-		m, err := match.ParseString(s)
-		switch {
-		case err != nil:
-			e.Mistake(err.Error())
-		case strings.IndexByte(s, '*') < 0 && e.String("") != "":
-			if _, err := spiffe.Parse(spiffe.Scheme + s); err != nil {
-				e.Mistake("found \"" + s + "\", which no workload can have: " + err.Error())
-			}
-		}
-		out = append(out, m)
-	}
-	return out
+	return identity.DecodePrincipals(n, d.aliases.pattern)
 }
 
 func patterns(n config.Node) []match.String { return config.Compile(n, match.ParseString) }

@@ -15,8 +15,7 @@ import (
 type IdentityConfig struct {
 	TrustDomains []string // nil: any
 	Aliases      Aliases
-	XFCC         bool           // whether the header of the peers in From is believed
-	From         []match.String // without spiffe://
+	Resolver     identity.Resolver
 }
 
 // Aliases are former names of trust domains, each with the name that counts now.
@@ -65,20 +64,7 @@ func decodeIdentity(o *config.Object) IdentityConfig {
 		}
 	}
 
-	n := o.Get("identity").Object("source", "from")
-	c.XFCC = n.Get("source").OneOf("tls", "tls", "xfcc") == "xfcc"
-	from := n.Get("from")
-	switch {
-	case c.XFCC && !from.Present():
-		from.Mistake("missing; needed with source xfcc: the proxies whose header is believed, for example " +
-			`["spiffe://example.org/ns/edge/sa/gateway"]`)
-	case !c.XFCC && from.Present():
-		from.Mistake("only with source xfcc; the header of no peer is believed with tls")
-	}
-	c.From = (&decoder{}).principals(from)
-	if slices.ContainsFunc(c.From, func(p match.String) bool { return p.String() == "*" }) {
-		from.Mistake("found \"*\"; whoever is believed can claim to be anybody, so name them")
-	}
+	c.Resolver = identity.Decode(o.Get("identity"), nil)
 	return c
 }
 
@@ -115,7 +101,7 @@ type workloads struct {
 const workloadSlots = 64
 
 func newWorkloads(c *IdentityConfig) workloads {
-	return workloads{config: c, resolver: identity.Resolver{XFCC: c.XFCC, From: c.From}}
+	return workloads{config: c, resolver: c.Resolver}
 }
 
 // of finds out who sent a request. The result is to be read until the next call.

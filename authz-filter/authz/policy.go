@@ -6,8 +6,6 @@
 package authz
 
 import (
-	"strings"
-
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/match"
@@ -106,7 +104,7 @@ func (p *Policy) Decide(r *request.Request) Result {
 	s := &p.subject
 	*s = subject{policy: p, request: r, path: path}
 	res.Path = path
-	if s.other, err = p.otherPath(r.RawPath()); err != nil {
+	if s.other, err = match.OtherPath(r.RawPath(), p.config.Normalization); err != nil {
 		res.Decision = denied(400, err.Error())
 		return res
 	}
@@ -134,14 +132,6 @@ func (p *Policy) Decide(r *request.Request) Result {
 	}
 	res.HasShadow = p.dryRun() && res.Shadow != res.Decision
 	return res
-}
-
-// otherPath is the path as those see it who leave out its segments' parameters, "" if it has none.
-func (p *Policy) otherPath(raw string) (string, error) {
-	if p.config.Normalization == match.None || strings.IndexByte(raw, ';') < 0 {
-		return "", nil
-	}
-	return match.NormalPath(match.WithoutParameters(raw), p.config.Normalization)
 }
 
 // dryRun tells whether there is a policy that is not enforced, and so something to tell of what it would do.

@@ -30,7 +30,7 @@ func (p reference) decide(t *testing.T, r *request.Request) Result {
 		return Result{Decision: denied(400, err.Error())}
 	}
 	s := &subject{policy: p.policy, request: r, path: path}
-	if s.other, err = p.policy.otherPath(r.RawPath()); err != nil {
+	if s.other, err = match.OtherPath(r.RawPath(), p.policy.config.Normalization); err != nil {
 		return Result{Path: path, Decision: denied(400, err.Error())}
 	}
 	if s.workload, err = p.policy.workloads.of(r); err != nil {

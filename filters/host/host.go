@@ -50,6 +50,25 @@ type Host interface {
 
 	// Reply ends the request. grpcStatus is for callers that speak gRPC, -1 for none.
 	Reply(status uint32, headers [][2]string, body []byte, grpcStatus int32) error
+
+	// Stream names the stream that calls are about.
+	Stream() StreamID
+	// Enter makes calls be about a stream that was stopped without a reply, from a callback of Background or of
+	// another stream. false: it is gone. What the host gave for another stream is then no longer valid.
+	Enter(stream StreamID) bool
+	// Resume lets the stream go on that was stopped: the next filter gets its headers as they are now.
+	Resume() error
+
+	// HTTPCall sends a request to a cluster of the proxy and returns at once; Background.HTTPResponse gets the answer.
+	// headers have :method, :path and :authority. The call is the plugin's, not the stream's: it goes on if that ends.
+	HTTPCall(cluster string, headers [][2]string, body []byte, timeout time.Duration) (CallID, error)
+	// ResponseHeaders are those of the answer that Background.HTTPResponse is called for.
+	ResponseHeaders() ([][2]string, error)
+	// ResponseBody is its body, as far as limit.
+	ResponseBody(limit uint32) ([]byte, error)
+	// SetTick asks for Background.Tick after each period, to the millisecond; 0 ends that.
+	SetTick(period time.Duration) error
+
 	// Log writes a line to the proxy's log. Never with a secret.
 	Log(level Level, message string)
 	// Now is the wall clock.
@@ -86,6 +105,12 @@ const (
 	Critical
 )
 
+// StreamID names a stream of one worker. Each is used once.
+type StreamID uint32
+
+// CallID names a call of one worker to a cluster.
+type CallID uint32
+
 // Filter is a filter's entry points: a name, and what makes a handler of a configuration.
 type Filter struct {
 	Name string // "authz-filter"
@@ -100,11 +125,20 @@ type Handler interface {
 	RequestHeaders(h Host) Action
 }
 
+// Background is what a Handler also is that has work beside its requests. Calls of its callbacks are about no stream
+// until it enters one.
+type Background interface {
+	// Tick is called after each period of SetTick.
+	Tick(h Host)
+	// HTTPResponse brings the answer to a call, of which the body has so many bytes. No headers: there was none.
+	HTTPResponse(h Host, call CallID, bodySize uint32)
+}
+
 // Action is whether the proxy goes on with a request.
 type Action bool
 
 // The actions.
 const (
 	Continue Action = true
-	Stop     Action = false // a reply was sent, or could not be: either way nothing passes
+	Stop     Action = false // a reply was sent, or could not be, or the request waits: either way nothing passes
 )

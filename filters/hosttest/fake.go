@@ -27,14 +27,25 @@ type Host struct {
 	Clock      func() time.Time // nil: time.Now
 
 	Sent    *Reply
+	Resumed bool // the request was stopped, and goes on
 	Logs    []string
 	Metrics map[string]int64
 	Shared  map[string]string
+
+	// HTTPCalls are the calls to clusters so far; Answer answers one. Cluster names the clusters that there are.
+	HTTPCalls []HTTPCall
+	Clusters  []string
+	Ticking   time.Duration // the period of SetTick
 
 	// Calls are the names of the calls made so far, without Log and Now.
 	Calls []string
 	// Fault makes a call fail: it is asked before each, with the number of the call from 0 and its name.
 	Fault func(n int, call string) bool
+
+	stream host.StreamID
+	parked map[host.StreamID]stream // those that are not at hand
+
+	response *response // that HTTPResponse is called for
 
 	metricNames []string
 	cas         map[string]uint32
@@ -270,14 +281,4 @@ func (h *Host) Now() time.Time {
 		return h.Clock()
 	}
 	return time.Now()
-}
-
-// NextRequest puts another request in, keeping what belongs to the worker. properties are by path.
-func (h *Host) NextRequest(headers [][2]string, properties map[string]string) {
-	h.recall()
-	h.Headers, h.Properties = slices.Clone(headers), map[string]string{}
-	for k, v := range properties {
-		h.Properties[k] = v
-	}
-	h.Sent, h.Calls, h.Logs = nil, nil, nil
 }

@@ -45,10 +45,28 @@ func (e *forwardedError) Unwrap() error { return e.err }
 // Workload is who sent the request, the zero ID for nobody. An error means that it cannot be told.
 func (v *Resolver) Workload(r *request.Request) (spiffe.ID, error) {
 	peer, digest, err := v.peer(r)
-	if err != nil || !v.XFCC {
-		return peer, err
+	if err != nil || !v.XFCC || !v.trusts(peer) {
+		return peer, err // whatever its header says
 	}
-	return v.forwarded(r, peer, digest)
+	peer, _, err = v.forwarded(r, digest)
+	return peer, err
+}
+
+// Certificate is the SHA-256 digest, in hexadecimal digits, of the certificate that the request's sender showed, a
+// workload's or not; "" if there was none. An error means that it cannot be told.
+func (v *Resolver) Certificate(r *request.Request) (string, error) {
+	if v.XFCC {
+		peer, digest, err := v.peer(r)
+		if err != nil {
+			return "", err
+		}
+		if v.trusts(peer) {
+			_, digest, err = v.forwarded(r, digest)
+			return digest, err
+		}
+	}
+	digest, _, err := r.Property(request.PropertyPeerDigest)
+	return digest, err
 }
 
 // peer is the workload that the client's certificate names: the certificate must have exactly one URI, which is a
@@ -112,11 +130,9 @@ func parse(uri string) spiffe.ID {
 	return id
 }
 
-// forwarded follows the header from its end, where the nearest proxy writes, as long as who wrote is trusted to.
-func (v *Resolver) forwarded(r *request.Request, peer spiffe.ID, digest string) (spiffe.ID, error) {
-	if !v.trusts(peer) {
-		return peer, nil // whatever its header says
-	}
+// forwarded follows the header from its end, where the nearest proxy writes, as long as who wrote is trusted to. It gives
+// the first client that is not, and the digest of that one's certificate.
+func (v *Resolver) forwarded(r *request.Request, digest string) (client spiffe.ID, hash string, err error) {
 	header := ""
 	for _, h := range r.Headers() {
 		if h[0] == xfcc.Header {
@@ -127,27 +143,27 @@ func (v *Resolver) forwarded(r *request.Request, peer spiffe.ID, digest string) 
 		}
 	}
 	if header == "" {
-		return spiffe.ID{}, nil // the proxy's client has shown no certificate
+		return spiffe.ID{}, "", nil // the proxy's client has shown no certificate
 	}
 	elements, err := xfcc.Parse(header)
 	if err != nil {
-		return spiffe.ID{}, &forwardedError{err}
+		return spiffe.ID{}, "", &forwardedError{err}
 	}
 	// With APPEND_FORWARD this Envoy itself has written last, on the proxy.
 	if last := len(elements) - 1; digest != "" && strings.EqualFold(elements[last].Hash, digest) {
 		elements = elements[:last]
 	}
 	for i := len(elements) - 1; i >= 0; i-- {
-		client := spiffe.ID{}
+		client = spiffe.ID{}
 		if len(elements[i].URIs) == 1 {
 			client = parse(elements[i].URIs[0])
 		}
 		if !v.trusts(client) {
-			return client, nil
+			return client, elements[i].Hash, nil
 		}
 	}
 	// The last one named is a proxy, too, and says of nobody that it serves them.
-	return spiffe.ID{}, nil
+	return spiffe.ID{}, "", nil
 }
 
 func (v *Resolver) trusts(id spiffe.ID) bool { return !id.IsZero() && match.Any(v.From, id.Name()) }

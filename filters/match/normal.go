@@ -76,6 +76,15 @@ func WithoutParameters(path string) string {
 	return string(buf)
 }
 
+// OtherPath is the normal form of a path as those see it who leave out its segments' parameters, "" if it has none. Where
+// it differs from NormalPath there are two readings, and a decision has to hold for both.
+func OtherPath(path string, level Normalization) (string, error) {
+	if level == None || strings.IndexByte(path, ';') < 0 {
+		return "", nil
+	}
+	return NormalPath(WithoutParameters(path), level)
+}
+
 // NormalPath brings a path without query to the level's normal form: escapes are decoded in one pass, dot
 // segments removed and slashes merged. Decoding once is enough for whoever decodes once; "%252e" stays what
 // it is. A path that does not start with a slash ("*") is returned as it is. It allocates only when there is

@@ -54,10 +54,23 @@ func proxySendLocalResponse(code uint32, details unsafe.Pointer, detailsSize uin
 //go:wasmimport env proxy_set_effective_context
 func proxySetEffectiveContext(id uint32) status
 
-// Kinds of header maps and buffers.
+//go:wasmimport env proxy_continue_stream
+func proxyContinueStream(kind uint32) status
+
+//go:wasmimport env proxy_http_call
+func proxyHTTPCall(cluster unsafe.Pointer, clusterSize uint32, headers unsafe.Pointer, headersSize uint32,
+	body unsafe.Pointer, bodySize uint32, trailers unsafe.Pointer, trailersSize, timeout uint32, id unsafe.Pointer) status
+
+//go:wasmimport env proxy_set_tick_period_milliseconds
+func proxySetTickPeriod(milliseconds uint32) status
+
+// Kinds of header maps, buffers and streams.
 const (
 	mapRequestHeaders         = 0
+	mapHTTPCallResponse       = 6
+	bufferHTTPCallResponse    = 4
 	bufferPluginConfiguration = 7
+	streamRequest             = 0
 )
 
 // status is the ABI's result of a call.

@@ -14,9 +14,13 @@ type adapter struct{}
 var _ host.Host = adapter{}
 
 func (adapter) Configuration() ([]byte, error) {
-	out.data, out.size = nil, 0
 	const limit = 1<<31 - 1
-	s := proxyGetBufferBytes(bufferPluginConfiguration, 0, limit, outData, outSize)
+	return buffer(bufferPluginConfiguration, limit)
+}
+
+func buffer(kind, limit uint32) ([]byte, error) {
+	out.data, out.size = nil, 0
+	s := proxyGetBufferBytes(kind, 0, limit, outData, outSize)
 	if s.absent() {
 		return nil, nil
 	}
@@ -26,12 +30,14 @@ func (adapter) Configuration() ([]byte, error) {
 	return returned(), nil
 }
 
-func (adapter) RequestHeaders() ([][2]string, error) {
+func (adapter) RequestHeaders() ([][2]string, error) { return headers.get(mapRequestHeaders) }
+
+func (l *headerList) get(kind uint32) ([][2]string, error) {
 	out.data, out.size = nil, 0
-	if s := proxyGetHeaderMapPairs(mapRequestHeaders, outData, outSize); s != ok {
+	if s := proxyGetHeaderMapPairs(kind, outData, outSize); s != ok {
 		return nil, s
 	}
-	return headers.decode(returned())
+	return l.decode(returned())
 }
 
 func (adapter) SetRequestHeader(name, value string) error {
@@ -136,6 +142,57 @@ func (adapter) Reply(code uint32, headers [][2]string, body []byte, grpcStatus i
 	h, headersSize := bytes(encode(headers))
 	b, bodySize := bytes(body)
 	return proxySendLocalResponse(code, nil, 0, b, bodySize, h, headersSize, grpcStatus).err()
+}
+
+func (adapter) Stream() host.StreamID { return host.StreamID(current.stream) }
+
+func (adapter) Enter(stream host.StreamID) bool {
+	// There is no better question: Envoy and the specification say BadArgument of a context that does not exist.
+	if proxySetEffectiveContext(uint32(stream)) != ok {
+		return false
+	}
+	current.stream = uint32(stream)
+	lent.reset()
+	return true
+}
+
+func (adapter) Resume() error { return proxyContinueStream(streamRequest).err() }
+
+func (adapter) HTTPCall(cluster string, headers [][2]string, body []byte, timeout time.Duration) (id host.CallID, err error) {
+	c, clusterSize := text(cluster)
+	h, headersSize := bytes(encode(headers))
+	b, bodySize := bytes(body)
+	t, trailersSize := bytes(encode(nil))
+	err = asPlugin(func() error {
+		out.word = 0
+		s := proxyHTTPCall(c, clusterSize, h, headersSize, b, bodySize, t, trailersSize, uint32(timeout.Milliseconds()), outWord)
+		id = host.CallID(out.word)
+		return s.err()
+	})
+	return id, err
+}
+
+// asPlugin makes a call that is to be the plugin's, whose end is not that of the stream at hand.
+func asPlugin(call func() error) error {
+	if current.stream == 0 {
+		return call()
+	}
+	proxySetEffectiveContext(current.plugin)
+	err := call()
+	proxySetEffectiveContext(current.stream)
+	return err
+}
+
+func (adapter) ResponseHeaders() ([][2]string, error) {
+	return responseHeaders.get(mapHTTPCallResponse)
+}
+
+func (adapter) ResponseBody(limit uint32) ([]byte, error) {
+	return buffer(bufferHTTPCallResponse, limit)
+}
+
+func (adapter) SetTick(period time.Duration) error {
+	return asPlugin(func() error { return proxySetTickPeriod(uint32(period.Milliseconds())).err() })
 }
 
 func (adapter) Log(level host.Level, message string) {

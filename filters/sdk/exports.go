@@ -36,6 +36,7 @@ func onConfigure(id, _ uint32) uint32 {
 		return other == id || proxySetEffectiveContext(other) != badArgument
 	})
 	proxySetEffectiveContext(id)
+	current.plugin, current.stream = id, 0
 	handler, err := filter.Configure(adapter{})
 	if err != nil {
 		for _, line := range strings.Split(err.Error(), "\n") {
@@ -51,16 +52,43 @@ func onConfigure(id, _ uint32) uint32 {
 func onRequestHeaders(id, _, _ uint32) uint32 {
 	const proceed, pause = 0, 1
 	lent.reset()
-	handler := plugins.of(id, &streams)
-	if handler == nil {
+	p := plugins.of(id, &streams)
+	if p == nil || p.handler == nil {
 		// Nobody has a policy for this request.
 		_ = adapter{}.Reply(503, nil, nil, -1)
 		return pause
 	}
-	if handler.RequestHeaders(adapter{}) == host.Continue {
+	current.plugin, current.stream = p.id, id
+	if p.handler.RequestHeaders(adapter{}) == host.Continue {
 		return proceed
 	}
 	return pause
+}
+
+//export proxy_on_tick
+func onTick(id uint32) {
+	if b := background(id); b != nil {
+		b.Tick(adapter{})
+	}
+}
+
+//export proxy_on_http_call_response
+func onHTTPCallResponse(id, call, _, bodySize, _ uint32) {
+	if b := background(id); b != nil {
+		b.HTTPResponse(adapter{}, host.CallID(call), bodySize)
+	}
+}
+
+// background starts a callback of a plugin beside its requests. A plugin that has not started has none.
+func background(id uint32) host.Background {
+	lent.reset()
+	p := plugins.find(id)
+	if p == nil {
+		return nil
+	}
+	current.plugin, current.stream = id, 0
+	b, _ := p.handler.(host.Background)
+	return b
 }
 
 // proxy_on_memory_allocate gives the host room for what a call returns. It must not fail: Envoy writes to what it gets.

@@ -9,8 +9,8 @@ import (
 // plugin is a configuration of the filter. A VM may have several: listeners or routes with the same vm_id and code
 // share it, and so do a configuration and the one that replaces it, for as long as old connections last.
 type plugin struct {
-	id      uint32 // of its context
-	handler host.Handler
+	id      uint32       // of its context
+	handler host.Handler // nil: it has no configuration
 }
 
 // pluginTable has the plugins of the VM.
@@ -19,15 +19,13 @@ type pluginTable struct {
 	ever int // how many there have been
 }
 
-// of is the handler of the plugin that a stream belongs to, nil if there is none.
-func (t *pluginTable) of(stream uint32, s *streamTable) host.Handler {
+// of is the plugin that a stream belongs to, nil if there is none.
+func (t *pluginTable) of(stream uint32, s *streamTable) *plugin {
 	if t.ever == 1 && len(t.list) == 1 {
-		return t.list[0].handler // there has never been anybody else whom it could belong to
+		return t.list[0] // there has never been anybody else whom it could belong to
 	}
 	if id, ok := s.parent(stream); ok {
-		if p := t.find(id); p != nil {
-			return p.handler
-		}
+		return t.find(id)
 	}
 	return nil
 }

@@ -15,6 +15,11 @@ var (
 	filter  host.Filter
 	plugins pluginTable
 	streams streamTable
-	lent    arena      // what the host returned during this callback
-	headers headerList // of the request at hand
+	lent    arena // what the host returned during this callback
+
+	headers         headerList // of the request at hand
+	responseHeaders headerList // of the answer at hand
+
+	// current is whom calls are about.
+	current struct{ plugin, stream uint32 }
 )

@@ -91,27 +91,34 @@ type named string
 
 func (named) RequestHeaders(host.Host) host.Action { return host.Stop }
 
+func handlerOf(t *pluginTable, stream uint32, s *streamTable) host.Handler {
+	if p := t.of(stream, s); p != nil {
+		return p.handler
+	}
+	return nil
+}
+
 func TestPluginOfAStream(t *testing.T) {
 	var p pluginTable
 	var s streamTable
-	assert.Nil(t, p.of(9, &s), "nobody is there")
+	assert.Nil(t, handlerOf(&p, 9, &s), "nobody is there")
 	p.create(1)
-	assert.Nil(t, p.of(9, &s), "a plugin without a configuration")
+	assert.Nil(t, handlerOf(&p, 9, &s), "a plugin without a configuration")
 	p.create(1).handler = named("first")
-	assert.Equal(t, named("first"), p.of(9, &s), "one plugin has all streams, known or not")
+	assert.Equal(t, named("first"), handlerOf(&p, 9, &s), "one plugin has all streams, known or not")
 
 	p.create(2).handler = named("second")
-	assert.Nil(t, p.of(9, &s), "of two, one cannot be chosen")
+	assert.Nil(t, handlerOf(&p, 9, &s), "of two, one cannot be chosen")
 	s.create(3, 1)
 	s.create(4, 2)
-	assert.Equal(t, named("first"), p.of(3, &s))
-	assert.Equal(t, named("second"), p.of(4, &s))
-	assert.Nil(t, p.of(4+streamSlots, &s), "another stream that shares the slot")
+	assert.Equal(t, named("first"), handlerOf(&p, 3, &s))
+	assert.Equal(t, named("second"), handlerOf(&p, 4, &s))
+	assert.Nil(t, handlerOf(&p, 4+streamSlots, &s), "another stream that shares the slot")
 	s.create(3+streamSlots, 2)
-	assert.Nil(t, p.of(3, &s), "forgotten, not mistaken")
+	assert.Nil(t, handlerOf(&p, 3, &s), "forgotten, not mistaken")
 
 	s.create(5, 1)
 	p.sweep(func(id uint32) bool { return id != 1 })
-	assert.Nil(t, p.of(5, &s), "its plugin is gone, and the other must not decide")
-	assert.Equal(t, named("second"), p.of(4, &s))
+	assert.Nil(t, handlerOf(&p, 5, &s), "its plugin is gone, and the other must not decide")
+	assert.Equal(t, named("second"), handlerOf(&p, 4, &s))
 }

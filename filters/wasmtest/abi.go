@@ -2,6 +2,7 @@ package wasmtest
 
 import (
 	"errors"
+	"time"
 
 	"github.com/palisade-mesh/palisade/filters/host"
 )
@@ -10,14 +11,17 @@ import (
 type status uint32
 
 const (
-	ok             status = 0
-	notFound       status = 1
-	badArgument    status = 2
-	casMismatch    status = 8
-	internalFault  status = 10
-	unimplemented  status = 12
-	requestHeaders        = 0
-	pluginConfig          = 7
+	ok              status = 0
+	notFound        status = 1
+	badArgument     status = 2
+	casMismatch     status = 8
+	internalFault   status = 10
+	unimplemented   status = 12
+	requestHeaders         = 0
+	responseHeaders        = 6
+	responseBody           = 4
+	pluginConfig           = 7
+	requestStream          = 0
 )
 
 func statusOf(err error) status {
@@ -39,23 +43,33 @@ var abi = map[string]func(*frame) status{
 		return ok
 	},
 	"proxy_get_buffer_bytes": func(f *frame) status {
-		if f.u32(0) != pluginConfig {
-			return notFound
+		var content []byte
+		var err error
+		switch f.u32(0) {
+		case pluginConfig:
+			content, err = f.host.Configuration()
+		case responseBody:
+			content, err = f.host.ResponseBody(f.u32(2))
 		}
-		config, err := f.host.Configuration()
 		if err != nil {
 			return statusOf(err)
 		}
-		if len(config) == 0 {
+		if len(content) == 0 {
 			return notFound
 		}
-		return f.give(3, config)
+		return f.give(3, content)
 	},
 	"proxy_get_header_map_pairs": func(f *frame) status {
-		if f.u32(0) != requestHeaders {
+		var headers [][2]string
+		var err error
+		switch f.u32(0) {
+		case requestHeaders:
+			headers, err = f.host.RequestHeaders()
+		case responseHeaders:
+			headers, err = f.host.ResponseHeaders()
+		default:
 			return badArgument
 		}
-		headers, err := f.host.RequestHeaders()
 		if err != nil {
 			return statusOf(err)
 		}
@@ -113,10 +127,32 @@ var abi = map[string]func(*frame) status{
 		return statusOf(f.host.RecordMetric(f.u32(0), f.stack[1]))
 	},
 	"proxy_set_effective_context": func(f *frame) status {
-		if !f.vm.live[uint64(f.u32(0))] {
+		id := uint64(f.u32(0))
+		if !f.vm.live[id] {
+			return badArgument
+		}
+		if stream, is := f.vm.streams[id]; is && !f.host.Enter(stream) {
 			return badArgument
 		}
 		return ok
+	},
+	"proxy_continue_stream": func(f *frame) status {
+		if f.u32(0) != requestStream {
+			return badArgument
+		}
+		return statusOf(f.host.Resume())
+	},
+	"proxy_http_call": func(f *frame) status {
+		timeout := time.Duration(f.u32(8)) * time.Millisecond
+		id, err := f.host.HTTPCall(f.text(0), unpairs(f.bytes(2)), f.bytes(4), timeout)
+		if err != nil {
+			return statusOf(err)
+		}
+		f.module.Memory().WriteUint32Le(f.u32(9), uint32(id))
+		return ok
+	},
+	"proxy_set_tick_period_milliseconds": func(f *frame) status {
+		return statusOf(f.host.SetTick(time.Duration(f.u32(0)) * time.Millisecond))
 	},
 	"proxy_send_local_response": func(f *frame) status {
 		return statusOf(f.host.Reply(f.u32(0), unpairs(f.bytes(5)), f.bytes(3), int32(f.u32(7))))

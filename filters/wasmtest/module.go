@@ -55,6 +55,7 @@ type VM struct {
 	next     uint64 // context id
 	plugin   Plugin // the first
 	live     map[uint64]bool
+	streams  map[uint64]host.StreamID // the hosts' names of streams that are still there
 }
 
 // Plugin is a plugin of a VM: a configuration of the filter.
@@ -67,7 +68,7 @@ type Plugin struct {
 // Start runs the module's start-up with a host, which stays the plugin's. ErrRefused: the plugin did not start.
 func (m *Module) Start(ctx context.Context, h *hosttest.Host) (*VM, error) {
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithSysWalltime().WithSysNanotime()
-	vm := &VM{next: 1, live: map[uint64]bool{}}
+	vm := &VM{next: 1, live: map[uint64]bool{}, streams: map[uint64]host.StreamID{}}
 	vm.ctx = context.WithValue(ctx, vmKey{}, vm)
 	var err error
 	// During the start Envoy gives no more than a log.
@@ -126,7 +127,23 @@ func (p Plugin) Request() (host.Action, error) {
 	if err != nil {
 		return host.Stop, err
 	}
+	if result[0] != 0 && p.host.Sent == nil {
+		p.vm.streams[id] = p.host.Stream() // it waits, and may be entered later
+		return host.Stop, nil
+	}
 	return result[0] == 0, p.delete(id)
+}
+
+// Tick is the end of a period.
+func (p Plugin) Tick() error {
+	_, err := p.call("proxy_on_tick", p.id)
+	return err
+}
+
+// HTTPResponse brings the answer to a call that hosttest.Host.Answer has.
+func (p Plugin) HTTPResponse(id host.CallID, bodySize uint32) error {
+	_, err := p.call("proxy_on_http_call_response", p.id, uint64(id), 1, uint64(bodySize), 0)
+	return err
 }
 
 // Delete is what Envoy does with a plugin that nobody needs any more.

@@ -35,7 +35,9 @@ var forbidden = map[string]string{
 }
 
 // allowedModules are whose packages may be compiled to Wasm, beside ours and the standard library's.
-var allowedModules = []string{"github.com/tidwall/gjson", "github.com/tidwall/match", "github.com/tidwall/pretty"}
+var allowedModules = []string{
+	"github.com/tidwall/gjson", "github.com/tidwall/match", "github.com/tidwall/pretty", "github.com/dchest/siphash",
+}
 
 // exceptions are imports that forbidden names and that are nevertheless there.
 var exceptions = map[string][]string{

@@ -73,6 +73,8 @@ type Host interface {
 	Log(level Level, message string)
 	// Now is the wall clock.
 	Now() time.Time
+	// Random fills b with bytes that nobody can guess.
+	Random(b []byte) error
 }
 
 // Errors that a Host gives where the ABI has a status of its own.

@@ -3,6 +3,7 @@
 package hosttest
 
 import (
+	"crypto/rand"
 	"errors"
 	"slices"
 	"strings"
@@ -281,4 +282,13 @@ func (h *Host) Now() time.Time {
 		return h.Clock()
 	}
 	return time.Now()
+}
+
+// Random implements host.Host.
+func (h *Host) Random(b []byte) error {
+	if err := h.call("Random"); err != nil {
+		return err
+	}
+	_, err := rand.Read(b)
+	return err
 }

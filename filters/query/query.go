@@ -57,6 +57,46 @@ func Values(target, name string, yield func(value string) bool) error {
 	return nil
 }
 
+// Without is the target without the parameters of some names; found tells whether there were any. What is left stays as
+// it was. The errors are those of Values.
+func Without(target string, names []string) (rest string, found bool, err error) {
+	if strings.IndexByte(target, '#') >= 0 {
+		return "", false, ErrFragment
+	}
+	path, query, _ := strings.Cut(target, "?")
+	if err := check(query); err != nil {
+		return "", false, err
+	}
+	var b strings.Builder
+	b.WriteString(path)
+	separator := byte('?')
+	for more := query != ""; more; {
+		var pair string
+		pair, query, more = strings.Cut(query, "&")
+		if isOneOf(pair, names) {
+			found = true
+			continue
+		}
+		b.WriteByte(separator)
+		b.WriteString(pair)
+		separator = '&'
+	}
+	if !found {
+		return target, false, nil
+	}
+	return b.String(), true, nil
+}
+
+func isOneOf(pair string, names []string) bool {
+	key, _, _ := strings.Cut(pair, "=")
+	for _, name := range names {
+		if pair != "" && isDecoded(key, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // check finds what readers disagree on. The separators are ASCII, so the query can be decoded as one text.
 func check(query string) error {
 	var partial [utf8.UTFMax]byte // of a character whose bytes are escaped one by one

@@ -170,3 +170,32 @@ func BenchmarkValues(b *testing.B) {
 		}
 	}
 }
+
+func TestWithout(t *testing.T) {
+	for target, want := range map[string]string{
+		"/a?t=1":               "/a",
+		"/a?t=1&b=2":           "/a?b=2",
+		"/a?b=2&t=1":           "/a?b=2",
+		"/a?b=%41&t=1&c":       "/a?b=%41&c",
+		"/a?t=1&t=2&&b=2":      "/a?&b=2",
+		"/a?%74=1&u=2&b":       "/a?b",
+		"/a?b=1?t=2&t=3":       "/a?b=1?t=2",
+		"/a?t":                 "/a",
+		"/a%3Ft=1?t=x&tt=1&T=": "/a%3Ft=1?tt=1&T=",
+	} {
+		rest, found, err := query.Without(target, []string{"t", "u"})
+		require.NoError(t, err, target)
+		assert.True(t, found, target)
+		assert.Equal(t, want, rest)
+	}
+	for _, target := range []string{"/a", "/a?", "/a?b=1&&c", "/t=1"} {
+		rest, found, err := query.Without(target, []string{"t", ""})
+		require.NoError(t, err, target)
+		assert.False(t, found, target)
+		assert.Equal(t, target, rest, "it stays as it was")
+	}
+	for target, want := range map[string]error{"/a?t=1#": query.ErrFragment, "/a?x;t=1": query.ErrSemicolon, "/a?t=%": query.ErrEscape} {
+		_, _, err := query.Without(target, []string{"t"})
+		assert.ErrorIs(t, err, want, target)
+	}
+}

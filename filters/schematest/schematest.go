@@ -136,7 +136,7 @@ func collect(node any) []object {
 			found = append(found, node)
 		}
 		for name, child := range node {
-			if name != "examples" {
+			if name != "examples" && name != "if" { // a condition names members of the object that it stands in
 				found = append(found, collect(child)...)
 			}
 		}

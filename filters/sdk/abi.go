@@ -64,6 +64,9 @@ func proxyHTTPCall(cluster unsafe.Pointer, clusterSize uint32, headers unsafe.Po
 //go:wasmimport env proxy_set_tick_period_milliseconds
 func proxySetTickPeriod(milliseconds uint32) status
 
+//go:wasmimport wasi_snapshot_preview1 random_get
+func randomGet(b unsafe.Pointer, size uint32) uint32
+
 // Kinds of header maps, buffers and streams.
 const (
 	mapRequestHeaders         = 0

@@ -201,3 +201,11 @@ func (adapter) Log(level host.Level, message string) {
 }
 
 func (adapter) Now() time.Time { return time.Now() }
+
+func (adapter) Random(b []byte) error {
+	p, size := bytes(b)
+	if randomGet(p, size) != 0 {
+		return host.ErrFailed
+	}
+	return nil
+}

@@ -1,12 +1,14 @@
 package jwt
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/decision"
+	workload "github.com/palisade-mesh/palisade/filters/identity"
 	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/operation"
 )
@@ -20,7 +22,8 @@ type Config struct {
 	Cache         CacheConfig
 	Response      decision.Response
 	Audit         decision.Audit
-	BypassCORS    bool // bypassCorsPreflight
+	BypassCORS    bool              // bypassCorsPreflight
+	Clients       workload.Resolver // whose certificate a token may be bound to
 }
 
 // ProviderConfig is one issuer of tokens and what is demanded of them.
@@ -29,8 +32,11 @@ type ProviderConfig struct {
 	Issuer         string
 	Audiences      []string       // any of; nil: not checked
 	Subjects       []match.String // any of; nil: not checked
-	Keys           []*Key
+	Keys           []*Key         // of jwks
+	Remote         *RemoteKeys    // where they are fetched from instead; nil: they are not
 	Headers        []HeaderLocation
+	Params         []string // query parameters that may carry a token
+	Cookies        []string
 	Forward        bool   // forwardOriginalToken
 	PayloadHeader  string // outputPayloadToHeader
 	ClaimHeaders   []ClaimHeader
@@ -68,8 +74,9 @@ const (
 	BindingRequired  Binding = "required"
 )
 
-// CacheConfig bounds the cache of verified tokens.
-type CacheConfig struct{ Entries, MaxTokenBytes int }
+// CacheConfig bounds the cache of verified tokens: in number, by the size of a token that is kept, and by what is kept of
+// all of them, in bytes.
+type CacheConfig struct{ Entries, MaxTokenBytes, MaxBytes int }
 
 // RuleConfig is what is required of the requests that match an operation.
 type RuleConfig struct {
@@ -87,18 +94,21 @@ const (
 // Decode reads a configuration. The error is config.Mistakes.
 func Decode(raw []byte) (*Config, error) {
 	doc, root := config.Parse(raw)
-	o := root.Object("mode", "pathNormalization", "providers", "rules", "cache", "response", "audit", "bypassCorsPreflight")
+	o := root.Object("mode", "pathNormalization", "providers", "rules", "cache", "response", "audit", "bypassCorsPreflight",
+		"identity")
 	c := &Config{
 		Mode:       decision.DecodeMode(o.Get("mode")),
 		Response:   decision.DecodeResponse(o.Get("response")),
 		Audit:      decision.DecodeAudit(o.Get("audit")),
 		BypassCORS: o.Get("bypassCorsPreflight").Bool(false),
+		Clients:    workload.Decode(o.Get("identity"), nil),
 	}
 	c.Normalization = operation.DecodeNormalization(o.Get("pathNormalization"))
-	cache := o.Get("cache").Object("entries", "maxTokenBytes")
+	cache := o.Get("cache").Object("entries", "maxTokenBytes", "maxBytes")
 	c.Cache = CacheConfig{
 		Entries:       int(cache.Get("entries").Int(1000, 0, 1_000_000)),
 		MaxTokenBytes: int(cache.Get("maxTokenBytes").Int(4096, 256, MaxTokenBytes)),
+		MaxBytes:      int(cache.Get("maxBytes").Int(2<<20, 64<<10, 256<<20)),
 	}
 	providers := o.Require("providers", `{"corp": {"issuer": "https://idp.example", "jwks": {"keys": [...]}}}`)
 	members := providers.Members()
@@ -130,9 +140,6 @@ func decodeProvider(m config.Member) ProviderConfig {
 		"jwksCacheDuration", "jwksRefreshOnUnknownKid", "fromHeaders", "fromParams", "fromCookies", "forwardOriginalToken",
 		"outputPayloadToHeader", "outputClaimToHeaders", "spaceDelimitedClaims", "clockSkew", "requireExpiration",
 		"maxLifetime", "types", "profile", "requiredClaims", "certificateBound")
-	for _, name := range [...]string{"jwksUri", "jwksCluster", "timeout", "jwksCacheDuration", "jwksRefreshOnUnknownKid", "fromParams", "fromCookies"} {
-		o.Get(name).Unsupported()
-	}
 	p := ProviderConfig{
 		Name:        m.Name,
 		Issuer:      o.Require("issuer", `"https://idp.example"`).String(""),
@@ -164,8 +171,8 @@ func decodeProvider(m config.Member) ProviderConfig {
 			p.algorithms |= 1 << a
 		}
 	}
-	p.decodeKeys(o.Require("jwks", `{"keys": [{"kty": "EC", ...}]}`))
-	p.decodeLocations(o.Get("fromHeaders"))
+	p.decodeKeys(o)
+	p.decodeLocations(o)
 	p.decodeOutputs(o)
 	p.Types = []string{"", "jwt", "at+jwt"}
 	if n := o.Get("types"); n.Present() {
@@ -189,8 +196,19 @@ func decodeProvider(m config.Member) ProviderConfig {
 	return p
 }
 
-func (p *ProviderConfig) decodeKeys(n config.Node) {
-	if !n.Present() {
+func (p *ProviderConfig) decodeKeys(o *config.Object) {
+	n := o.Get("jwks")
+	p.Remote = decodeRemote(o)
+	switch {
+	case p.Remote != nil && n.Present():
+		n.Mistake("either jwks or jwksUri, not both")
+		return
+	case p.Remote != nil:
+		return
+	case !n.Present():
+		if o.Node().Present() {
+			n.Mistake(`missing; needed, for example {"keys": [{"kty": "EC", ...}]}, or jwksUri with jwksCluster`)
+		}
 		return
 	}
 	keys, err := ParseKeys(n.Value())
@@ -198,42 +216,45 @@ func (p *ProviderConfig) decodeKeys(n config.Node) {
 		n.Mistake(err.Error())
 		return
 	}
-	for _, k := range keys {
-		if k.algorithms&p.algorithms != 0 {
-			p.Keys = append(p.Keys, k)
-		}
-	}
-	if len(p.Keys) == 0 {
+	if p.Keys = p.fitting(keys); len(p.Keys) == 0 {
 		n.Mistake("no key fits the provider's algorithms (HS256, HS384 and HS512 are accepted only where they are listed)")
 	}
 }
 
-func (p *ProviderConfig) decodeLocations(n config.Node) {
-	if !n.Present() {
-		p.Headers = []HeaderLocation{{Name: "authorization", Prefix: "Bearer "}}
-		return
-	}
-	for _, e := range n.NonEmptyList() {
-		o := e.Object("name", "prefix")
-		l := HeaderLocation{Name: decodeHeaderName(o.Require("name", `"authorization"`)), Prefix: ""}
-		if prefix := o.Get("prefix"); prefix.Present() {
-			l.Prefix = prefix.String("")
+// fitting are the keys for an algorithm that the provider accepts, not nil.
+func (p *ProviderConfig) fitting(keys []*Key) []*Key {
+	fit := make([]*Key, 0, len(keys))
+	for _, k := range keys {
+		if k.algorithms&p.algorithms != 0 {
+			fit = append(fit, k)
 		}
-		p.Headers = append(p.Headers, l)
 	}
+	return fit
 }
 
 func (p *ProviderConfig) decodeOutputs(o *config.Object) {
 	if n := o.Get("outputPayloadToHeader"); n.Present() {
-		p.PayloadHeader = decodeHeaderName(n)
+		p.PayloadHeader = decodeOutputName(n)
 	}
 	for _, n := range o.Get("outputClaimToHeaders").List() {
 		c := n.Object("header", "claim")
-		p.ClaimHeaders = append(p.ClaimHeaders, ClaimHeader{
-			Header: decodeHeaderName(c.Require("header", `"x-user"`)),
-			Claim:  c.Require("claim", `"sub"`).String(""),
-		})
+		header := decodeOutputName(c.Require("header", `"x-user"`))
+		if header != "" && (header == p.PayloadHeader || slices.ContainsFunc(p.ClaimHeaders, func(o ClaimHeader) bool { return o.Header == header })) {
+			c.Get("header").Mistake("found \"" + header + "\" once more; a header hands on one thing")
+		}
+		p.ClaimHeaders = append(p.ClaimHeaders, ClaimHeader{Header: header, Claim: c.Require("claim", `"sub"`).String("")})
 	}
+}
+
+// framing are headers by which HTTP finds the end of a message or of a connection. What a token says must not be there.
+var framing = []string{"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+
+func decodeOutputName(n config.Node) string {
+	name := decodeHeaderName(n)
+	if slices.Contains(framing, name) {
+		n.Mistake(name + " cannot be used for this")
+	}
+	return name
 }
 
 // decodeHeaderName reads a field name (RFC 9110 section 5.1) in lower case. Pseudo-headers and host are

@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"crypto/sha256"
 	"errors"
 	"math"
 	"slices"
@@ -8,9 +9,12 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/palisade-mesh/palisade/filters/ascii"
 	"github.com/palisade-mesh/palisade/filters/claims"
+	workload "github.com/palisade-mesh/palisade/filters/identity"
 	"github.com/palisade-mesh/palisade/filters/jsonstrict"
 	"github.com/palisade-mesh/palisade/filters/match"
+	"github.com/palisade-mesh/palisade/filters/request"
 )
 
 // identity is a verified token: what its cache entry keeps, and what is published of it. What depends on
@@ -27,27 +31,48 @@ type identity struct {
 	outputs   [][2]string // headers that hand claims on
 }
 
+// size is about how many bytes of memory an identity holds.
+func (id *identity) size() int {
+	const fixed = 256 // the structs, and what an allocation adds
+	n := fixed + len(id.thumb) + len(id.principal) + len(id.property)
+	for _, o := range id.outputs {
+		n += len(o[1]) + 32
+	}
+	return n
+}
+
 // rejection is why a token is refused, in words that repeat nothing of it. "" accepts. undecided means
-// that the fault is not the token's.
+// that the fault is not the token's, and lacks what keys could be fetched that might change it.
 type rejection struct {
 	reason    string
 	undecided bool
+	lacks     lack
 }
+
+// lack is what a provider's keys lack.
+type lack uint8
+
+const (
+	lacksNothing lack = iota
+	lacksKeys         // there has been no set yet
+	lacksKeyID        // the set has no key of the token's ID
+)
 
 func reject(reason string) rejection { return rejection{reason: reason} }
 
-// verify checks everything about a token that does not depend on the request, in the order of the contract.
-func (p *ProviderConfig) verify(index int, t *Token, s Signatures, now time.Time) (*identity, rejection) {
+// verify checks everything about a token that does not depend on the request, in the order of the contract. keys are nil
+// as long as they have not been fetched.
+func (p *ProviderConfig) verify(index int, t *Token, keys []*Key, s Signatures, now time.Time) (*identity, rejection) {
 	if !p.algorithms.has(t.algorithm) {
 		return nil, reject("the token's algorithm is not accepted")
 	}
 	if !slices.Contains(p.Types, t.typ) {
 		return nil, reject("the token's type is not accepted")
 	}
-	if iss, ok := text(t.claims, "iss"); !ok || iss != p.Issuer {
+	if !t.isFrom(p.Issuer) {
 		return nil, reject("the token's issuer is not accepted")
 	}
-	if r := p.verifySignature(t, s); r.reason != "" {
+	if r := p.verifySignature(t, keys, s); r.reason != "" {
 		return nil, r
 	}
 	id := &identity{provider: index}
@@ -93,9 +118,13 @@ func (p *ProviderConfig) verify(index int, t *Token, s Signatures, now time.Time
 	return id, rejection{}
 }
 
-func (p *ProviderConfig) verifySignature(t *Token, s Signatures) rejection {
-	tried := false
-	for _, key := range p.Keys {
+func (p *ProviderConfig) verifySignature(t *Token, keys []*Key, s Signatures) rejection {
+	if keys == nil {
+		return rejection{reason: "the keys of the issuer are not available", undecided: true, lacks: lacksKeys}
+	}
+	tried, known := false, t.keyID == ""
+	for _, key := range keys {
+		known = known || key.id == t.keyID
 		if !key.algorithms.has(t.algorithm) || t.keyID != "" && key.id != "" && key.id != t.keyID {
 			continue
 		}
@@ -108,10 +137,14 @@ func (p *ProviderConfig) verifySignature(t *Token, s Signatures) rejection {
 			return rejection{reason: ErrUndecided.Error(), undecided: true}
 		}
 	}
+	r := reject(ErrForged.Error())
 	if !tried {
-		return reject("no key of the issuer fits the token")
+		r = reject("no key of the issuer fits the token")
 	}
-	return reject(ErrForged.Error())
+	if !known {
+		r.lacks = lacksKeyID
+	}
+	return r
 }
 
 // maxSeconds bounds a NumericDate, far beyond the year 9999.
@@ -140,10 +173,10 @@ func (p *ProviderConfig) readTimes(c gjson.Result, id *identity) rejection {
 }
 
 // current checks what changes from request to request: the time, and the certificate that the token may be
-// bound to. digest gives the SHA-256 of the peer's certificate in base64url.
-func (p *ProviderConfig) current(id *identity, now time.Time, digest func() (string, error)) rejection {
-	if r := p.timely(id, now); r.reason != "" {
-		return r
+// bound to.
+func (p *ProviderConfig) current(id *identity, now time.Time, r *request.Request, clients *workload.Resolver) rejection {
+	if no := p.timely(id, now); no.reason != "" {
+		return no
 	}
 	switch {
 	case p.Binding == BindingOff, p.Binding == BindingIfPresent && !id.bound:
@@ -151,14 +184,36 @@ func (p *ProviderConfig) current(id *identity, now time.Time, digest func() (str
 	case !id.bound:
 		return reject("the token is not bound to a certificate")
 	}
-	d, err := digest()
+	thumb, err := thumbprint(r, clients)
 	switch {
 	case err != nil:
-		return rejection{reason: "the peer's certificate could not be read", undecided: true}
-	case d == "" || id.thumb == "" || d != id.thumb:
+		return rejection{reason: "the client's certificate could not be read", undecided: true}
+	case thumb == "" || id.thumb == "" || thumb != id.thumb:
 		return reject("the token is bound to another certificate")
 	}
 	return rejection{}
+}
+
+// thumbprint is the SHA-256 digest of the client's certificate in base64url (RFC 8705 section 3.1), "" if there is no such
+// certificate.
+func thumbprint(r *request.Request, clients *workload.Resolver) (string, error) {
+	hex, err := clients.Certificate(r)
+	if err != nil {
+		return "", err
+	}
+	if len(hex) != 2*sha256.Size {
+		return "", nil
+	}
+	var raw [sha256.Size]byte
+	for i := range raw {
+		high, ok := ascii.Hex(hex[2*i])
+		low, ok2 := ascii.Hex(hex[2*i+1])
+		if !ok || !ok2 {
+			return "", nil
+		}
+		raw[i] = high<<4 | low
+	}
+	return strict64.EncodeToString(raw[:]), nil
 }
 
 // timely checks the times.

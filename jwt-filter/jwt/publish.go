@@ -21,15 +21,24 @@ func (p *ProviderConfig) prepare(id *identity, t *Token) {
 	}
 	for _, o := range p.ClaimHeaders {
 		c, ok := claims.Lookup(t.claims, o.Claim)
-		if !ok {
+		if !ok || c.Type == gjson.Null {
 			continue
 		}
-		// A control character would end the header, or be refused by the next hop; what is not handed on
-		// cannot mislead.
-		if v := claims.Text(c); strings.IndexFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0 {
-			id.outputs = append(id.outputs, [2]string{o.Header, v})
+		if v := claims.Text(c); isFieldValue(v) {
+			// Cloned, so that it does not keep the whole payload.
+			id.outputs = append(id.outputs, [2]string{o.Header, strings.Clone(v)})
 		}
 	}
+}
+
+// isFieldValue tells whether a text arrives as it is when it is a header's value (RFC 9110 section 5.5). A control
+// character would end the header, or be refused by the next hop, and the space around " admin" would be left out. What is
+// not handed on cannot mislead.
+func isFieldValue(v string) bool {
+	if v != strings.Trim(v, " ") {
+		return false
+	}
+	return strings.IndexFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
 }
 
 // appendClaims appends the claims' JSON with each space-delimited string as a list (RFC 8693 section 4.2).

@@ -34,8 +34,9 @@ func (s providerSet) has(i int) bool { return s&(1<<i) != 0 }
 
 // outcome is what the tokens of a request come to, by provider.
 type outcome struct {
-	valid   providerSet // has a valid token
-	invalid providerSet // was offered a token that nobody accepts
+	valid     providerSet // has a valid token
+	invalid   providerSet // was offered a token that nobody accepts
+	undecided providerSet // was offered a token of which that cannot be told
 }
 
 type verdict uint8
@@ -43,6 +44,7 @@ type verdict uint8
 const (
 	met verdict = iota
 	missing
+	undecided
 	invalid
 )
 
@@ -54,12 +56,14 @@ func (q *Requirement) evaluate(o outcome) (v verdict, used providerSet) {
 		switch {
 		case o.invalid.has(q.provider):
 			return invalid, 0
+		case o.undecided.has(q.provider):
+			return undecided, 0
 		case o.valid.has(q.provider):
 			return met, 1 << q.provider
 		}
 		return missing, 0
 	case requireAny, requireAll:
-		anyMet, allMet := false, true
+		anyMet, allMet, open := false, true, false
 		for i := range q.children {
 			cv, cu := q.children[i].evaluate(o)
 			switch cv {
@@ -68,17 +72,22 @@ func (q *Requirement) evaluate(o outcome) (v verdict, used providerSet) {
 			case met:
 				anyMet = true
 				used |= cu
+			case undecided:
+				open = true
 			default:
 				allMet = false
 			}
 		}
-		if q.op == requireAny && anyMet || q.op == requireAll && allMet {
+		switch {
+		case open:
+			return undecided, 0
+		case q.op == requireAny && anyMet || q.op == requireAll && allMet:
 			return met, used
 		}
 		return missing, 0
 	case requireOptional:
 		v, used = q.children[0].evaluate(o)
-		if v == missing && (o.valid|o.invalid)&q.children[0].providers() == 0 {
+		if v == missing && (o.valid|o.invalid|o.undecided)&q.children[0].providers() == 0 {
 			v = met
 		}
 		return v, used

@@ -78,6 +78,12 @@ func ParseToken(raw string) (*Token, error) {
 	return t, nil
 }
 
+// isFrom tells whether the token says that it is an issuer's.
+func (t *Token) isFrom(issuer string) bool {
+	iss, _ := text(t.claims, "iss")
+	return iss == issuer
+}
+
 // parseHeader reads the JOSE header. jku, x5u, jwk and x5c, which would let a token bring its own key, are
 // not looked at.
 func (t *Token) parseHeader(text string) error {

@@ -5,44 +5,66 @@
 package jwt
 
 import (
-	"slices"
-	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/palisade-mesh/palisade/filters/decision"
+	workload "github.com/palisade-mesh/palisade/filters/identity"
 	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/request"
 )
 
-// Verifier is a compiled configuration. It is not safe for concurrent use: each worker has its own.
+// Verifier is a compiled configuration with the keys that its providers have at the moment. It is not safe for concurrent
+// use: each worker has its own.
 type Verifier struct {
 	config     *Config
+	clients    workload.Resolver
 	signatures Signatures
+	keys       [][]*Key // by provider; nil: not fetched yet
 	cache      *tokenCache
 	fallback   Requirement // where no rule matches
 	outputs    []string    // every header that a client must not set
-	located    []located   // scratch
+
+	// Of the request at hand, here so that they are not allocated for each.
+	locator locator
+	tokens  tokens
+	result  Result // what its slices have room for
 }
 
-// Result is a decision, and what is to be done to the request that it allows.
+// Result is a decision, and what is to be done to the request that it allows. Its slices are valid until the next Decide.
 type Result struct {
 	decision.Decision
-	Path         string // normal form
-	Principal    string // request principal: issuer + "/" + subject
-	Missing      bool   // refused for want of a token, not for a bad one
-	CacheHits    int
-	CacheMisses  int
-	Claims       string      // what claims.Property is set to; "" if there is no token
-	Remove       []string    // headers to remove
-	RemoveTokens []TokenSite // header values to remove
-	Set          [][2]string // headers to set, after the removals
+	Path        string // normal form
+	Principal   string // request principal: issuer + "/" + subject
+	Missing     bool   // refused for want of a token, not for a bad one
+	CacheHits   int
+	CacheMisses int
+	Lacks       Lacks       // what keys might change the decision
+	Claims      string      // what claims.Property is set to; "" if there is no token
+	Remove      []string    // headers to remove
+	Take        TokenPlaces // where to take tokens out, after that
+	Set         [][2]string // headers to set, after the removals
 }
 
-// New compiles a configuration.
+// Lacks are providers whose keys might change a decision, if they were fetched: a bit for each, in the order of the
+// configuration.
+type Lacks struct {
+	Keys   uint64 // of these there is no set yet
+	KeyIDs uint64 // of these the set has no key of a token's ID
+}
+
+// Any tells whether there is such a provider.
+func (l Lacks) Any() bool { return l.Keys|l.KeyIDs != 0 }
+
+// New compiles a configuration. The Verifier remembers no tokens until it is told to.
 func New(c *Config, s Signatures) *Verifier {
-	v := &Verifier{config: c, signatures: s, cache: newTokenCache(c.Cache), fallback: anyProvider(len(c.Providers))}
+	v := &Verifier{
+		config: c, clients: c.Clients, signatures: s, keys: make([][]*Key, len(c.Providers)),
+		cache: newTokenCache(CacheConfig{}, [16]byte{}), fallback: anyProvider(len(c.Providers)),
+	}
 	for i := range c.Providers {
 		p := &c.Providers[i]
+		v.keys[i] = p.Keys
 		if p.PayloadHeader != "" {
 			v.outputs = append(v.outputs, p.PayloadHeader)
 		}
@@ -53,132 +75,155 @@ func New(c *Config, s Signatures) *Verifier {
 	return v
 }
 
-// maxTokens bounds the tokens of one request; each may cost a signature.
-const maxTokens = 8
+// RememberTokens has the Verifier remember what tokens came to, as far as the configuration says. It finds them by digests
+// under the key, which has to be one that nobody can guess.
+func (v *Verifier) RememberTokens(key [16]byte) { v.cache = newTokenCache(v.config.Cache, key) }
 
-type located struct {
-	token     string
-	providers providerSet
+// SetKeys gives a provider, by its place in the configuration, the keys of a set that was fetched, and forgets the tokens
+// that other keys have verified. It returns how many of the keys the provider can use.
+func (v *Verifier) SetKeys(provider int, keys []*Key) int {
+	v.keys[provider] = v.config.Providers[provider].fitting(keys)
+	v.cache.dropProvider(provider)
+	return len(v.keys[provider])
 }
+
+// Clients tells apart who sends requests, as the configuration says.
+func (v *Verifier) Clients() *workload.Resolver { return &v.clients }
 
 // Decide judges a request at a point in time.
 func (v *Verifier) Decide(r *request.Request, now time.Time) Result {
-	res := Result{Decision: decision.Decision{Effect: decision.Allow, Status: 200}}
-	v.antiSpoof(r, &res)
-	path, err := match.NormalPath(r.RawPath(), v.config.Normalization)
-	if err != nil {
-		return res.deny(400, err.Error())
+	v.result.Take.reset()
+	res := Result{
+		Decision: decision.Decision{Effect: decision.Allow, Status: 200},
+		Remove:   v.result.Remove[:0], Take: v.result.Take, Set: v.result.Set[:0],
 	}
-	res.Path = path
-	requirement, err := v.requirement(r, &res)
-	if err != nil {
-		return res.deny(503, "the rule could not be chosen: "+err.Error())
+	v.decide(r, now, &res)
+	v.result.Remove, v.result.Take, v.result.Set = res.Remove, res.Take, res.Set
+	return res
+}
+
+func (v *Verifier) decide(r *request.Request, now time.Time, res *Result) {
+	v.antiSpoof(r, res)
+	requirement := v.requirement(r, res)
+	if requirement == nil {
+		return
 	}
 	if v.config.BypassCORS && r.IsCORSPreflight() {
 		res.Reason = "a CORS preflight needs no token"
-		return res
+		return
 	}
 	wanted := requirement.providers()
 	if wanted == 0 {
 		res.Reason = "no token is required"
-		return res
+		return
 	}
-	if !v.locate(r, wanted) {
-		return res.deny(401, "the request has too many tokens")
+	if err := v.locator.locate(r, v.config.Providers, wanted); err != nil {
+		res.deny(400, "not everybody would find the same tokens: "+err.Error())
+		return
 	}
-	state := tokens{}
-	for i := range v.located {
-		if !v.judge(&v.located[i], r, now, &state, &res) {
-			return res.deny(503, state.rejected.reason)
-		}
+	if v.locator.tooMany {
+		res.deny(401, "the request has too many tokens")
+		return
+	}
+	state := &v.tokens
+	*state = tokens{}
+	found := v.locator.found
+	for i := range found {
+		v.judge(&found[i], r, now, state, res)
 	}
 	verdict, used := requirement.evaluate(state.outcome)
+	if verdict == invalid && state.definite {
+		res.Lacks = Lacks{} // no key would change that
+	}
 	switch {
 	case verdict == invalid:
-		return res.deny(401, state.rejected.reason)
-	case verdict == missing && len(v.located) == 0:
+		res.deny(401, state.rejected)
+		return
+	case verdict == undecided:
+		res.deny(503, state.undecided)
+		return
+	case verdict == missing && len(found) == 0:
 		res.Missing = true
-		return res.deny(401, "the request has no token")
+		res.deny(401, "the request has no token")
+		return
 	case verdict == missing:
-		return res.deny(401, "a token of another provider is required as well")
+		res.deny(401, "a token of another provider is required as well")
+		return
 	case used != 0:
 		res.Reason = "the token is valid"
-	case len(v.located) > 0:
-		res.Reason = "the token is ignored: " + state.rejected.reason
+	case len(found) > 0 && state.rejected == "":
+		res.Reason = "the token is ignored: " + state.undecided
+	case len(found) > 0:
+		res.Reason = "the token is ignored: " + state.rejected
 	default:
 		res.Reason = "no token, and none is required"
 	}
-	v.publish(&res, &state, used)
-	v.removeTokens(&res, wanted)
-	return res
+	v.publish(res, state, used)
+	if len(found) > 0 {
+		v.take(res, wanted)
+	}
 }
 
-func (res *Result) deny(status uint32, reason string) Result {
+func (res *Result) deny(status uint32, reason string) {
 	res.Effect, res.Status, res.Reason = decision.Deny, status, reason
-	return *res
 }
 
 // antiSpoof removes what a client sent under the names that the filter hands claims on by, whatever the
 // rule says.
 func (v *Verifier) antiSpoof(r *request.Request, res *Result) {
+	headers := r.Headers()
 	for _, name := range v.outputs {
-		r.Header(name, func(string) bool {
-			res.Remove = append(res.Remove, name)
-			return false
-		})
+		for i := range headers {
+			if headers[i][0] == name {
+				res.Remove = append(res.Remove, name)
+				break
+			}
+		}
 	}
 }
 
-// requirement is that of the first rule that matches.
-func (v *Verifier) requirement(r *request.Request, res *Result) (*Requirement, error) {
+// requirement is that of the first rule that matches, nil if the request is refused because that cannot be told.
+func (v *Verifier) requirement(r *request.Request, res *Result) *Requirement {
+	level := v.config.Normalization
+	path, err := match.NormalPath(r.RawPath(), level)
+	if err != nil {
+		res.deny(400, err.Error())
+		return nil
+	}
+	res.Path = path
+	other, err := match.OtherPath(r.RawPath(), level)
+	if err != nil {
+		res.deny(400, err.Error())
+		return nil
+	}
+	n, err := v.rule(r, path)
+	if err == nil && other != "" {
+		// A client must not choose the reading: "/public/..;/admin" would be public.
+		var m int
+		if m, err = v.rule(r, other); err == nil && m != n {
+			res.deny(400, "the path has two readings, for which there are different rules")
+			return nil
+		}
+	}
+	switch {
+	case err != nil:
+		res.deny(503, "the rule could not be chosen: "+err.Error())
+		return nil
+	case n == len(v.config.Rules):
+		return &v.fallback
+	}
+	res.Rule = v.config.Rules[n].Path
+	return &v.config.Rules[n].Require
+}
+
+// rule is the number of the first rule that matches, one past the last if none does.
+func (v *Verifier) rule(r *request.Request, path string) (int, error) {
 	for i := range v.config.Rules {
-		rule := &v.config.Rules[i]
-		_, ok, err := rule.Match.Match(r, res.Path)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			res.Rule = rule.Path
-			return &rule.Require, nil
+		if _, ok, err := v.config.Rules[i].Match.Match(r, path); ok || err != nil {
+			return i, err
 		}
 	}
-	return &v.fallback, nil
-}
-
-// locate finds the tokens where the wanted providers look for them.
-func (v *Verifier) locate(r *request.Request, wanted providerSet) bool {
-	v.located = v.located[:0]
-	fits := true
-	for i := range v.config.Providers {
-		if !wanted.has(i) {
-			continue
-		}
-		for _, site := range v.config.Providers[i].Headers {
-			r.Header(site.Name, func(value string) bool {
-				for part := range strings.SplitSeq(value, ",") {
-					if token, ok := cutPrefix(part, site.Prefix); ok && fits {
-						fits = v.add(token, 1<<i)
-					}
-				}
-				return fits
-			})
-		}
-	}
-	return fits
-}
-
-func (v *Verifier) add(token string, p providerSet) bool {
-	for i := range v.located {
-		if v.located[i].token == token {
-			v.located[i].providers |= p
-			return true
-		}
-	}
-	if len(v.located) == maxTokens {
-		return false
-	}
-	v.located = append(v.located, located{token, p})
-	return true
+	return len(v.config.Rules), nil
 }
 
 // tokens is what is known of a request's tokens so far.
@@ -186,20 +231,25 @@ type tokens struct {
 	outcome
 	identities [maxTokens]*identity // accepted ones
 	accepted   int
-	rejected   rejection // the first
+	rejected   string // why the first is that was
+	undecided  string // why the first is that is
+	definite   bool   // a token was rejected that no key would save
 }
 
-// judge finds out who accepts a token. false: nobody can tell.
-func (v *Verifier) judge(l *located, r *request.Request, now time.Time, state *tokens, res *Result) bool {
+// judge finds out who accepts a token.
+func (v *Verifier) judge(l *located, r *request.Request, now time.Time, state *tokens, res *Result) {
+	key := v.cache.fingerprint(l.token)
 	var parsed *Token
-	var why rejection
+	var why, open rejection
+	var lacks Lacks
 	for i := range v.config.Providers {
 		if !l.providers.has(i) {
 			continue
 		}
 		p := &v.config.Providers[i]
-		id := v.cache.get(i, l.token)
+		id := v.cache.get(i, key)
 		hit := id != nil
+		var no rejection
 		if hit {
 			res.CacheHits++
 		} else {
@@ -211,42 +261,54 @@ func (v *Verifier) judge(l *located, r *request.Request, now time.Time, state *t
 					break
 				}
 			}
-			var no rejection
-			if id, no = p.verify(i, parsed, v.signatures, now); id == nil {
-				if no.undecided {
-					state.rejected = no
-					return false
-				}
-				// Of several providers, the one whose token it claims to be says best what is wrong.
-				if iss, _ := text(parsed.claims, "iss"); why.reason == "" || iss == p.Issuer {
-					why = no
-				}
-				continue
+			id, no = p.verify(i, parsed, v.keys[i], v.signatures, now)
+		}
+		if id != nil {
+			no = p.current(id, now, r, &v.clients)
+		}
+		if no.reason == "" {
+			if !hit {
+				v.cache.put(key, len(l.token), id)
+			}
+			state.valid |= 1 << i
+			state.identities[state.accepted] = id
+			state.accepted++
+			return
+		}
+		if p.Remote != nil {
+			switch {
+			case no.lacks == lacksKeys:
+				lacks.Keys |= 1 << i
+			case no.lacks == lacksKeyID:
+				lacks.KeyIDs |= 1 << i
 			}
 		}
-		no := p.current(id, now, func() (string, error) { return peerThumbprint(r) })
-		switch {
-		case no.undecided:
-			state.rejected = no
-			return false
-		case no.reason != "":
-			v.cache.drop(i, l.token)
-			why = no
+		if no.undecided {
+			open = no
 			continue
 		}
-		if !hit {
-			v.cache.put(i, l.token, id)
+		if hit {
+			v.cache.drop(i, key)
 		}
-		state.valid |= 1 << i
-		state.identities[state.accepted] = id
-		state.accepted++
-		return true
+		// Of several providers, the one whose token it claims to be says best what is wrong.
+		if parsed == nil || why.reason == "" || parsed.isFrom(p.Issuer) {
+			why = no
+		}
+	}
+	res.Lacks.Keys |= lacks.Keys
+	res.Lacks.KeyIDs |= lacks.KeyIDs
+	if open.reason != "" {
+		state.outcome.undecided |= l.providers
+		if state.undecided == "" {
+			state.undecided = open.reason
+		}
+		return
 	}
 	state.invalid |= l.providers
-	if state.rejected.reason == "" {
-		state.rejected = why
+	state.definite = state.definite || !lacks.Any()
+	if state.rejected == "" {
+		state.rejected = why.reason
 	}
-	return true
 }
 
 // publish hands on the claims of the tokens that count.
@@ -269,52 +331,16 @@ func (v *Verifier) publish(res *Result, state *tokens, used providerSet) {
 	}
 }
 
-// removeTokens takes the tokens out of the request, the ignored ones too, unless they are to be forwarded.
-func (v *Verifier) removeTokens(res *Result, wanted providerSet) {
-	if len(v.located) == 0 {
-		return
-	}
+// take has the tokens taken out of the request, the ignored ones too, unless they are to be forwarded.
+func (v *Verifier) take(res *Result, wanted providerSet) {
 	for i := range v.config.Providers {
-		if !wanted.has(i) || v.config.Providers[i].Forward {
-			continue
-		}
-		for _, site := range v.config.Providers[i].Headers {
-			// A header that claims are handed on by is removed whole: what the client put beside the token
-			// must not come back.
-			if !slices.Contains(v.outputs, site.Name) {
-				res.RemoveTokens = append(res.RemoveTokens, TokenSite{site.Name, site.Prefix})
-			}
+		if p := &v.config.Providers[i]; wanted.has(i) && !p.Forward {
+			// A header that claims are handed on by is removed whole: what the client put beside the token must not come
+			// back.
+			res.Take.add(p, v.outputs)
 		}
 	}
 }
 
-// peerThumbprint is the SHA-256 of the mTLS peer's certificate in base64url (RFC 8705 section 3.1), "" if
-// there is no such certificate.
-func peerThumbprint(r *request.Request) (string, error) {
-	hex, found, err := r.Property(request.PropertyPeerDigest)
-	if err != nil || !found {
-		return "", err
-	}
-	digest, ok := decodeHex(hex)
-	if !ok {
-		return "", nil
-	}
-	return strict64.EncodeToString(digest), nil
-}
-
-func decodeHex(s string) ([]byte, bool) {
-	if len(s)%2 != 0 {
-		return nil, false
-	}
-	out := make([]byte, len(s)/2)
-	for i := range out {
-		hi, lo := strings.IndexByte(hexDigits, s[2*i]|0x20), strings.IndexByte(hexDigits, s[2*i+1]|0x20)
-		if hi < 0 || lo < 0 {
-			return nil, false
-		}
-		out[i] = byte(hi<<4 | lo)
-	}
-	return out, true
-}
-
-const hexDigits = "0123456789abcdef"
+// bytesOf is a string's memory, not to be written to.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }

@@ -110,11 +110,11 @@ func TestTokenSites(t *testing.T) {
 		"Bearera":                   "Bearera",
 		"":                          "",
 	} {
-		rest, found := TokenSite{"authorization", "Bearer "}.Without(value)
+		rest, found := WithoutTokens(value, []string{"Bearer "})
 		assert.Equal(t, want, rest, value)
 		assert.Equal(t, want != value, found, value)
 	}
-	rest, found := TokenSite{"x-token", ""}.Without("a")
+	rest, found := WithoutTokens("a", []string{""})
 	assert.Empty(t, rest)
 	assert.True(t, found)
 }
@@ -129,7 +129,7 @@ func TestAnOutputHeaderThatHasTheTokenIsRemovedWhole(t *testing.T) {
 	res := decide(t, v, h, now)
 	require.EqualValues(t, 200, res.Status, res.Reason)
 	assert.Equal(t, []string{"x-user"}, res.Remove)
-	assert.Empty(t, res.RemoveTokens, "it would put the rest of the header back")
+	assert.Empty(t, res.Take.Headers, "it would put the rest of the header back")
 }
 
 func TestTimes(t *testing.T) {

@@ -1,15 +1,16 @@
 // Package plugin is jwt-filter's shell: it moves a request from the host to the Verifier and the result
-// back. It decides nothing.
+// back, and lets requests wait for keys. It decides nothing.
 package plugin
 
 import (
 	"errors"
+	"time"
 
-	"github.com/palisade-mesh/palisade/filters/claims"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/host"
 	"github.com/palisade-mesh/palisade/filters/report"
 	"github.com/palisade-mesh/palisade/filters/request"
+	"github.com/palisade-mesh/palisade/jwt-filter/jwks"
 	"github.com/palisade-mesh/palisade/jwt-filter/jwt"
 )
 
@@ -29,14 +30,28 @@ func configure(h host.Host) (host.Handler, error) {
 		Filter: "jwt", Property: "palisade.jwt.decision", Mode: c.Mode, Audit: c.Audit, Response: c.Response,
 	}}
 	p.verifier = jwt.New(c, p.chooseSignatures(h))
+	var key [16]byte
+	if err := h.Random(key[:]); err != nil {
+		p.reporter.Error(h, "random") // every token is then verified anew
+	} else {
+		p.verifier.RememberTokens(key)
+	}
+	if p.keeper = jwks.New(c, p.verifier, p.reporter.Count); p.keeper != nil {
+		if err := p.keeper.Start(h); err != nil {
+			return nil, errors.New("the host has no ticks, without which keys cannot be fetched: " + err.Error())
+		}
+	}
 	return p, nil
 }
 
 type plugin struct {
 	verifier *jwt.Verifier
+	keeper   *jwks.Keeper // nil: no provider is remote
+	waiting  []waiting
 	reporter report.Reporter
 	host     host.Host // of the call that is under way
 	argument []byte
+	cache    [2]metric // hits and misses
 
 	// Of the request at hand, here so that they are not allocated for each.
 	request request.Request
@@ -64,83 +79,73 @@ func (p *plugin) check(hash string, publicKey, signature []byte, text string) er
 
 // RequestHeaders implements host.Handler.
 func (p *plugin) RequestHeaders(h host.Host) host.Action {
+	now := h.Now()
+	w := waiting{stream: h.Stream(), since: now}
+	action, waits := p.handle(h, &w, now)
+	if waits {
+		p.waiting = append(p.waiting, w)
+	}
+	return action
+}
+
+// handle decides about the request at hand and does what follows from it, unless the request has to wait for keys.
+func (p *plugin) handle(h host.Host, w *waiting, now time.Time) (action host.Action, waits bool) {
 	p.host = h
 	r := &p.request
 	if err := r.Load(h); err != nil {
-		return p.reporter.Undecidable(h, err, false)
+		return p.reporter.Undecidable(h, err, false), false
 	}
-	res := p.verifier.Decide(r, h.Now())
-	p.countCache(h, &res)
+	res := p.verifier.Decide(r, now)
+	if res.Lacks.Any() && p.keeper != nil && p.await(h, &res, w, now) {
+		if w.admitted || len(p.waiting) < maxWaiting {
+			w.admitted = true
+			return host.Stop, true
+		}
+		p.reporter.Error(h, "waiting")
+		if res.Effect == decision.Deny {
+			res.Decision = decision.Decision{Effect: decision.Deny, Status: 503, Rule: res.Rule, Reason: "too many requests wait for keys"}
+		}
+	}
+	return p.conclude(h, r, &res), false
+}
+
+// await asks for the keys that a decision lacks, and returns whether to wait for them. If others are there already, the
+// decision is made anew.
+func (p *plugin) await(h host.Host, res *jwt.Result, w *waiting, now time.Time) bool {
+	const tries = 4 // each finds other keys, which other workers have fetched just now
+	for range tries {
+		var answer jwks.Answer
+		answer, w.deadline = p.keeper.Await(h, res.Lacks, w.since, now)
+		if answer != jwks.Again {
+			return answer == jwks.Wait
+		}
+		if *res = p.verifier.Decide(&p.request, now); !res.Lacks.Any() {
+			return false
+		}
+	}
+	return false
+}
+
+// conclude does what follows from a decision.
+func (p *plugin) conclude(h host.Host, r *request.Request, res *jwt.Result) host.Action {
+	p.countCache(h, res)
 	pass := res.Effect == decision.Allow || p.reporter.Mode == decision.DryRun
 	// Before the record, which is to say what became of the request.
-	if pass && p.apply(h, r, &res) != nil {
+	if pass && apply(h, r, res) != nil {
 		pass = false
 		p.reporter.Error(h, "apply")
 		res.Decision = decision.Decision{Effect: decision.Deny, Status: 503, Rule: res.Rule, Reason: "the request could not be changed as it has to be"}
 	}
-	peer, _ := r.Peer() // for the record only
+	client, _ := p.verifier.Clients().Workload(r) // for the record only
 	p.record = decision.Record{
-		Decision: res.Decision, Principal: peer.Name(), RequestPrincipal: res.Principal, RemoteIP: r.RemoteIP(),
+		Decision: res.Decision, Principal: client.Name(), RequestPrincipal: res.Principal, RemoteIP: r.RemoteIP(),
 		Method: r.Method(), Host: r.Host(), Path: res.Path, RequestID: r.ID(),
 	}
 	p.reporter.Decision(h, &p.record)
 	if pass {
 		return host.Continue
 	}
-	return p.refuse(h, r, &res)
-}
-
-// apply changes the request as the verifier says. An error leaves a request that must not go on: it may
-// still have a header that a client forged.
-func (p *plugin) apply(h host.Host, r *request.Request, res *jwt.Result) error {
-	for _, name := range res.Remove {
-		if err := h.RemoveRequestHeader(name); err != nil {
-			return err
-		}
-	}
-	if res.Effect == decision.Deny { // dry-run
-		return nil
-	}
-	for _, site := range res.RemoveTokens {
-		if err := removeToken(h, r, site); err != nil {
-			return err
-		}
-	}
-	for _, header := range res.Set {
-		if err := h.SetRequestHeader(header[0], header[1]); err != nil {
-			return err
-		}
-	}
-	if res.Claims == "" {
-		return nil
-	}
-	return h.SetProperty(claims.Property, []byte(res.Claims))
-}
-
-// removeToken takes the tokens out of a header and leaves what is none (Basic beside Bearer).
-func removeToken(h host.Host, r *request.Request, site jwt.TokenSite) error {
-	var rest []string
-	found := false
-	r.Header(site.Header, func(value string) bool {
-		without, has := site.Without(value)
-		found = found || has
-		if without != "" {
-			rest = append(rest, without)
-		}
-		return true
-	})
-	if !found {
-		return nil
-	}
-	if err := h.RemoveRequestHeader(site.Header); err != nil {
-		return err
-	}
-	for _, value := range rest {
-		if err := h.AddRequestHeader(site.Header, value); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.refuse(h, r, res)
 }
 
 // refuse answers as RFC 6750 section 3 asks for.
@@ -159,11 +164,28 @@ func (p *plugin) refuse(h host.Host, r *request.Request, res *jwt.Result) host.A
 	return p.reporter.Refuse(h, res.Decision, "the request could not be checked", r.IsGRPC())
 }
 
+// metric is one that requests count, defined when the first does.
+type metric struct {
+	id      uint32
+	defined bool
+}
+
 func (p *plugin) countCache(h host.Host, res *jwt.Result) {
-	for range res.CacheHits {
-		p.reporter.Count(h, "palisade.jwt_cache.result.hit")
+	p.cache[0].add(h, "palisade.jwt_cache.result.hit", res.CacheHits)
+	p.cache[1].add(h, "palisade.jwt_cache.result.miss", res.CacheMisses)
+}
+
+// add counts. A host that fails to is not a reason to do anything else.
+func (m *metric) add(h host.Host, name string, n int) {
+	if n == 0 {
+		return
 	}
-	for range res.CacheMisses {
-		p.reporter.Count(h, "palisade.jwt_cache.result.miss")
+	if !m.defined {
+		id, err := h.DefineMetric(host.Counter, name)
+		if err != nil {
+			return
+		}
+		m.id, m.defined = id, true
 	}
+	_ = h.AddMetric(m.id, int64(n))
 }

@@ -1,0 +1,114 @@
+package jwks
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/palisade-mesh/palisade/filters/host"
+	"github.com/palisade-mesh/palisade/jwt-filter/jwt"
+)
+
+// MaxSetBytes bounds the text of a set: 64 keys of 8192 bits with certificates beside them fit.
+const MaxSetBytes = 256 << 10
+
+// remote is a set as one worker knows it.
+type remote struct {
+	provider int // in the configuration
+	name     string
+	config   *jwt.RemoteKeys
+	key      string // of the state in shared data
+
+	timeout, keep int64  // in milliseconds
+	revision      uint32 // of the keys that the Verifier has
+
+	calling bool // a fetch of this worker is under way:
+	call    host.CallID
+	lease   int64
+
+	seen struct { // of the state, when it was looked at last
+		failures uint32
+		lease    int64
+	}
+}
+
+func newRemote(provider int, name string, c *jwt.RemoteKeys) *remote {
+	return &remote{
+		provider: provider, name: name, config: c,
+		// Providers with the same source share it, whatever they are called.
+		key:     "palisade.jwks\x00" + c.Cluster + "\x00" + c.URI,
+		timeout: c.Timeout.Milliseconds(), keep: c.CacheDuration.Milliseconds(),
+	}
+}
+
+// absent is a compare-and-swap value that no key has: with it, only a key that is not there is set.
+const absent = ^uint32(0)
+
+// read gives the state; ok is false if the host does not.
+func (r *remote) read(h host.Host) (s state, cas uint32, ok bool) {
+	value, cas, found, err := h.SharedData(r.key)
+	switch {
+	case err != nil:
+		return state{}, 0, false
+	case !found:
+		return state{}, absent, true
+	}
+	return parse(value), cas, true
+}
+
+// update changes the state, as often as somebody else is faster, but not forever. It returns whether change wanted to,
+// and could.
+func (r *remote) update(h host.Host, change func(*state) bool) bool {
+	const tries = 16
+	for range tries {
+		s, cas, ok := r.read(h)
+		if !ok || !change(&s) {
+			return false
+		}
+		switch err := h.SetSharedData(r.key, s.append(nil), cas); {
+		case err == nil:
+			r.seen.failures, r.seen.lease = s.failures, s.lease
+			return true
+		case !errors.Is(err, host.ErrCAS):
+			return false
+		}
+	}
+	return false
+}
+
+// receive reads the answer to a fetch. With an error, result is what to count it as.
+func receive(h host.Host, bodySize uint32) (text, result string, err error) {
+	headers, err := h.ResponseHeaders()
+	if err != nil {
+		return "", "unreachable", errors.New("there was no answer")
+	}
+	status := ""
+	for i := range headers {
+		if headers[i][0] == ":status" {
+			status = headers[i][1]
+		}
+	}
+	switch {
+	case status != "200":
+		return "", "status", errors.New("the answer has status " + status)
+	case bodySize > MaxSetBytes:
+		return "", "too_large", errors.New("the answer has " + strconv.Itoa(int(bodySize)) + " bytes; at most " + strconv.Itoa(MaxSetBytes) + " are read")
+	}
+	body, err := h.ResponseBody(MaxSetBytes + 1)
+	if err != nil || len(body) > MaxSetBytes {
+		return "", "unreachable", errors.New("the answer could not be read")
+	}
+	text = string(body)
+	if _, _, err := jwt.ParseKeySet(text); err != nil {
+		return "", "invalid", err
+	}
+	return text, "", nil
+}
+
+// random is from 0 to 1, to spread what would happen at the same time everywhere.
+func random(h host.Host) float64 {
+	var b [1]byte
+	if h.Random(b[:]) != nil {
+		return 0.5
+	}
+	return float64(b[0]) / 255
+}

@@ -1,0 +1,194 @@
+package jwt
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/palisade-mesh/palisade/filters/config"
+	"github.com/palisade-mesh/palisade/filters/cookie"
+	"github.com/palisade-mesh/palisade/filters/query"
+	"github.com/palisade-mesh/palisade/filters/request"
+)
+
+// maxTokens bounds the tokens of one request; each may cost a signature.
+const maxTokens = 8
+
+// located is a token, with the providers that look where it was.
+type located struct {
+	token     string
+	providers providerSet
+}
+
+// locator finds the tokens of a request.
+type locator struct {
+	found   []located // at most maxTokens
+	tooMany bool
+}
+
+// locate finds the tokens where the wanted providers look for them. An error is a query in which not everybody would
+// find the same.
+func (l *locator) locate(r *request.Request, providers []ProviderConfig, wanted providerSet) error {
+	l.found, l.tooMany = l.found[:0], false
+	for i := range providers {
+		if !wanted.has(i) {
+			continue
+		}
+		p := &providers[i]
+		for j := range p.Headers {
+			l.inHeaders(r, &p.Headers[j], 1<<i)
+		}
+		for _, name := range p.Params {
+			err := query.Values(r.Target(), name, func(value string) bool {
+				l.add(value, 1<<i)
+				return true
+			})
+			if err != nil {
+				return err
+			}
+		}
+		if p.Cookies != nil {
+			l.inCookies(r, p.Cookies, 1<<i)
+		}
+	}
+	return nil
+}
+
+// inHeaders looks at each part of a header.
+//
+// Repeated headers and one with commas are the same thing (RFC 9110 section 5.3), and Envoy turns repeated
+// authorization headers into the latter before a filter sees them. So each part between commas is looked
+// at: no token has a comma, and a part of some other credential does not start with the prefix.
+func (l *locator) inHeaders(r *request.Request, site *HeaderLocation, p providerSet) {
+	headers := r.Headers()
+	for i := range headers {
+		if headers[i][0] != site.Name {
+			continue
+		}
+		for rest, more := headers[i][1], true; more; {
+			var part string
+			part, rest, more = strings.Cut(rest, ",")
+			if token, ok := cutPrefix(part, site.Prefix); ok {
+				l.add(token, p)
+			}
+		}
+	}
+}
+
+func (l *locator) inCookies(r *request.Request, names []string, p providerSet) {
+	for _, h := range r.Headers() {
+		if h[0] != cookie.Header {
+			continue
+		}
+		for _, name := range names {
+			cookie.Values(h[1], name, func(value string) bool {
+				l.add(value, p)
+				return true
+			})
+		}
+	}
+}
+
+// add takes a token down. An empty one, such as is left of a cookie when its session has ended, is none.
+func (l *locator) add(token string, p providerSet) {
+	if token == "" {
+		return
+	}
+	for i := range l.found {
+		if l.found[i].token == token {
+			l.found[i].providers |= p
+			return
+		}
+	}
+	if len(l.found) == maxTokens {
+		l.tooMany = true
+		return
+	}
+	l.found = append(l.found, located{token, p})
+}
+
+// cutPrefix finds the token behind a prefix. The name of an authentication scheme ignores case (RFC 9110
+// section 11.1), and the space after it may be a tab: what a lenient upstream would take for a token must not
+// pass here unseen.
+func cutPrefix(part, prefix string) (string, bool) {
+	part = strings.TrimLeft(part, " \t")
+	if len(part) < len(prefix) {
+		return "", false
+	}
+	word, spaced := strings.CutSuffix(prefix, " ")
+	if !strings.EqualFold(part[:len(word)], word) || spaced && part[len(word)] != ' ' && part[len(word)] != '\t' {
+		return "", false
+	}
+	return strings.Trim(part[len(prefix):], " \t"), true
+}
+
+// IsToken tells whether a header's value is one token behind a prefix, and nothing else.
+func IsToken(value, prefix string) bool {
+	_, ok := cutPrefix(value, prefix)
+	return ok && strings.IndexByte(value, ',') < 0
+}
+
+// WithoutTokens is a value of a header without the tokens that stand in it behind one of the prefixes; found tells whether
+// there were any.
+func WithoutTokens(value string, prefixes []string) (rest string, found bool) {
+	for more := true; more; {
+		var part string
+		part, value, more = strings.Cut(value, ",")
+		if slices.ContainsFunc(prefixes, func(prefix string) bool { _, ok := cutPrefix(part, prefix); return ok }) {
+			found = true
+			continue
+		}
+		if rest != "" {
+			rest += ","
+		}
+		rest += part
+	}
+	return rest, found
+}
+
+// TokenPlaces are where tokens are to be taken out of a request.
+type TokenPlaces struct {
+	Headers []HeaderLocation
+	Params  []string // of the query
+	Cookies []string
+}
+
+func (t *TokenPlaces) reset() {
+	t.Headers, t.Params, t.Cookies = t.Headers[:0], t.Params[:0], t.Cookies[:0]
+}
+
+// add adds where a provider looks, but for the headers in others, which are removed whole.
+func (t *TokenPlaces) add(p *ProviderConfig, others []string) {
+	for _, site := range p.Headers {
+		if !slices.Contains(others, site.Name) {
+			t.Headers = append(t.Headers, site)
+		}
+	}
+	t.Params = append(t.Params, p.Params...)
+	t.Cookies = append(t.Cookies, p.Cookies...)
+}
+
+// decodeLocations reads fromHeaders, fromParams and fromCookies. Where none of them is there, tokens are looked for where
+// RFC 6750 section 2.1 puts them.
+func (p *ProviderConfig) decodeLocations(o *config.Object) {
+	headers, params, cookies := o.Get("fromHeaders"), o.Get("fromParams"), o.Get("fromCookies")
+	if !headers.Present() && !params.Present() && !cookies.Present() {
+		p.Headers = []HeaderLocation{{Name: "authorization", Prefix: "Bearer "}}
+		return
+	}
+	for _, e := range headers.NonEmptyList() {
+		o := e.Object("name", "prefix")
+		l := HeaderLocation{Name: decodeHeaderName(o.Require("name", `"authorization"`)), Prefix: o.Get("prefix").String("")}
+		if l.Name == cookie.Header {
+			o.Get("name").Mistake("name the cookie in fromCookies instead")
+		}
+		p.Headers = append(p.Headers, l)
+	}
+	p.Params = params.Strings()
+	for _, e := range cookies.NonEmptyList() {
+		name := e.String("")
+		if strings.ContainsAny(name, " \t\"(),/:;<=>?@[\\]{}") { // RFC 6265 section 4.1.1
+			e.Mistake("found \"" + name + "\", expected a cookie's name")
+		}
+		p.Cookies = append(p.Cookies, name)
+	}
+}

@@ -1,0 +1,131 @@
+package plugin
+
+import (
+	"unsafe"
+
+	"github.com/palisade-mesh/palisade/filters/claims"
+	"github.com/palisade-mesh/palisade/filters/cookie"
+	"github.com/palisade-mesh/palisade/filters/decision"
+	"github.com/palisade-mesh/palisade/filters/host"
+	"github.com/palisade-mesh/palisade/filters/query"
+	"github.com/palisade-mesh/palisade/filters/request"
+	"github.com/palisade-mesh/palisade/jwt-filter/jwt"
+)
+
+// apply changes the request as the verifier says. An error leaves a request that must not go on: it may
+// still have a header that a client forged.
+func apply(h host.Host, r *request.Request, res *jwt.Result) error {
+	for _, name := range res.Remove {
+		if err := h.RemoveRequestHeader(name); err != nil {
+			return err
+		}
+	}
+	if res.Effect == decision.Deny { // dry-run
+		return nil
+	}
+	if err := takeTokens(h, r, &res.Take); err != nil {
+		return err
+	}
+	for _, header := range res.Set {
+		if err := h.SetRequestHeader(header[0], header[1]); err != nil {
+			return err
+		}
+	}
+	if res.Claims == "" {
+		return nil
+	}
+	return h.SetProperty(claims.Property, unsafe.Slice(unsafe.StringData(res.Claims), len(res.Claims)))
+}
+
+// takeTokens takes the tokens out of where they may be.
+func takeTokens(h host.Host, r *request.Request, places *jwt.TokenPlaces) error {
+	for i, site := range places.Headers {
+		if !seen(places.Headers[:i], site.Name) {
+			if err := takeFromHeader(h, r, site.Name, places.Headers[i:]); err != nil {
+				return err
+			}
+		}
+	}
+	if len(places.Cookies) > 0 {
+		if err := rewrite(h, r, cookie.Header, func(value string) (string, bool) {
+			return cookie.Without(value, places.Cookies)
+		}); err != nil {
+			return err
+		}
+	}
+	if len(places.Params) == 0 {
+		return nil
+	}
+	target, found, err := query.Without(r.Target(), places.Params)
+	if err != nil || !found {
+		return err
+	}
+	return h.SetRequestHeader(":path", target)
+}
+
+func seen(sites []jwt.HeaderLocation, name string) bool {
+	for i := range sites {
+		if sites[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// takeFromHeader takes the tokens out of a header and leaves what is none (Basic beside Bearer). The first of sites is of
+// that name; others may be.
+func takeFromHeader(h host.Host, r *request.Request, name string, sites []jwt.HeaderLocation) error {
+	if value, once := single(r, name); once && jwt.IsToken(value, sites[0].Prefix) {
+		return h.RemoveRequestHeader(name) // nearly always; nothing is left of it
+	}
+	var prefixes []string
+	for i := range sites {
+		if sites[i].Name == name {
+			prefixes = append(prefixes, sites[i].Prefix)
+		}
+	}
+	return rewrite(h, r, name, func(value string) (string, bool) { return jwt.WithoutTokens(value, prefixes) })
+}
+
+// single is the value of a header that the request has once.
+func single(r *request.Request, name string) (value string, once bool) {
+	headers := r.Headers()
+	for i := range headers {
+		if headers[i][0] != name {
+			continue
+		}
+		if once {
+			return "", false
+		}
+		value, once = headers[i][1], true
+	}
+	return value, once
+}
+
+// rewrite replaces the values of a header by what is left of them.
+func rewrite(h host.Host, r *request.Request, name string, without func(value string) (rest string, found bool)) error {
+	var values []string
+	found := false
+	for _, p := range r.Headers() {
+		if p[0] != name {
+			continue
+		}
+		rest, has := without(p[1])
+		found = found || has
+		if rest != "" {
+			values = append(values, rest)
+		}
+	}
+	if !found {
+		return nil
+	}
+	if err := h.RemoveRequestHeader(name); err != nil {
+		return err
+	}
+	for _, value := range values {
+		if err := h.AddRequestHeader(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -37,12 +37,8 @@ func (l *locator) locate(r *request.Request, providers []ProviderConfig, wanted 
 		for j := range p.Headers {
 			l.inHeaders(r, &p.Headers[j], 1<<i)
 		}
-		for _, name := range p.Params {
-			err := query.Values(r.Target(), name, func(value string) bool {
-				l.add(value, 1<<i)
-				return true
-			})
-			if err != nil {
+		if p.Params != nil {
+			if err := l.inQuery(r, p.Params, 1<<i); err != nil {
 				return err
 			}
 		}
@@ -72,6 +68,19 @@ func (l *locator) inHeaders(r *request.Request, site *HeaderLocation, p provider
 			}
 		}
 	}
+}
+
+// inQuery and inCookies are functions of their own, because what their closures refer to is allocated.
+func (l *locator) inQuery(r *request.Request, names []string, p providerSet) error {
+	for _, name := range names {
+		if err := query.Values(r.Target(), name, func(value string) bool {
+			l.add(value, p)
+			return true
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *locator) inCookies(r *request.Request, names []string, p providerSet) {

@@ -47,20 +47,26 @@ func takeTokens(h host.Host, r *request.Request, places *jwt.TokenPlaces) error 
 		}
 	}
 	if len(places.Cookies) > 0 {
-		if err := rewrite(h, r, cookie.Header, func(value string) (string, bool) {
-			return cookie.Without(value, places.Cookies)
-		}); err != nil {
+		if err := takeCookies(h, r, places.Cookies); err != nil {
 			return err
 		}
 	}
-	if len(places.Params) == 0 {
-		return nil
+	if len(places.Params) > 0 {
+		return takeParams(h, r, places.Params)
 	}
-	target, found, err := query.Without(r.Target(), places.Params)
+	return nil
+}
+
+func takeParams(h host.Host, r *request.Request, names []string) error {
+	target, found, err := query.Without(r.Target(), names)
 	if err != nil || !found {
 		return err
 	}
 	return h.SetRequestHeader(":path", target)
+}
+
+func takeCookies(h host.Host, r *request.Request, names []string) error {
+	return rewrite(h, r, cookie.Header, func(value string) (string, bool) { return cookie.Without(value, names) })
 }
 
 func seen(sites []jwt.HeaderLocation, name string) bool {
@@ -78,6 +84,11 @@ func takeFromHeader(h host.Host, r *request.Request, name string, sites []jwt.He
 	if value, once := single(r, name); once && jwt.IsToken(value, sites[0].Prefix) {
 		return h.RemoveRequestHeader(name) // nearly always; nothing is left of it
 	}
+	return takeFromHeaders(h, r, name, sites)
+}
+
+// takeFromHeaders is a function of its own, because what its closure refers to is allocated.
+func takeFromHeaders(h host.Host, r *request.Request, name string, sites []jwt.HeaderLocation) error {
 	var prefixes []string
 	for i := range sites {
 		if sites[i].Name == name {

@@ -51,6 +51,7 @@ type plugin struct {
 	reporter report.Reporter
 	host     host.Host // of the call that is under way
 	argument []byte
+	arriving waiting // what the request at hand would wait as
 	cache    [2]metric // hits and misses
 
 	// Of the request at hand, here so that they are not allocated for each.
@@ -80,10 +81,10 @@ func (p *plugin) check(hash string, publicKey, signature []byte, text string) er
 // RequestHeaders implements host.Handler.
 func (p *plugin) RequestHeaders(h host.Host) host.Action {
 	now := h.Now()
-	w := waiting{stream: h.Stream(), since: now}
-	action, waits := p.handle(h, &w, now)
+	p.arriving = waiting{stream: h.Stream(), since: now}
+	action, waits := p.handle(h, &p.arriving, now)
 	if waits {
-		p.waiting = append(p.waiting, w)
+		p.waiting = append(p.waiting, p.arriving)
 	}
 	return action
 }

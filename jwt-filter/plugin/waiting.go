@@ -41,7 +41,8 @@ func (p *plugin) HTTPResponse(h host.Host, call host.CallID, bodySize uint32) {
 // wake decides once more about the requests that wait: all of them if there is news, else those that have waited long enough.
 func (p *plugin) wake(h host.Host, now time.Time, news bool) {
 	left := p.waiting[:0]
-	for _, w := range p.waiting {
+	for i := range p.waiting {
+		w := p.waiting[i]
 		if !news && now.Before(w.deadline) {
 			left = append(left, w)
 			continue

@@ -39,10 +39,10 @@ func (k *Token) header(t *testing.T) [2]string {
 	if k.As != nil {
 		prefix = *k.As
 	}
-	return [2]string{name, prefix + k.compact(t)}
+	return [2]string{name, prefix + k.Compact(t)}
 }
 
-func (k *Token) compact(t *testing.T) string {
+func (k *Token) Compact(t *testing.T) string {
 	t.Helper()
 	if k.Raw != "" {
 		return k.Raw
@@ -118,7 +118,7 @@ func absolute(t *testing.T, claims map[string]any) map[string]any {
 // from a real one. Its key set is Keys.
 func SignClaims(t *testing.T, claims map[string]any) string {
 	t.Helper()
-	return (&Token{Claims: claims}).compact(t)
+	return (&Token{Claims: claims}).Compact(t)
 }
 
 // Keys is the JWK Set of the test keys.

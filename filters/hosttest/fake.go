@@ -186,6 +186,14 @@ func (h *Host) SetProperty(name string, value []byte) error {
 	return nil
 }
 
+// ShareWith lets another worker have the same shared data.
+func (h *Host) ShareWith(other *Host) {
+	if h.Shared == nil {
+		h.Shared, h.cas = map[string]string{}, map[string]uint32{}
+	}
+	other.Shared, other.cas = h.Shared, h.cas
+}
+
 // SharedData implements host.Host.
 func (h *Host) SharedData(key string) ([]byte, uint32, bool, error) {
 	if err := h.call("SharedData"); err != nil {

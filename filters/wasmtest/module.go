@@ -4,6 +4,7 @@ package wasmtest
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/palisade-mesh/palisade/filters/host"
 	"github.com/palisade-mesh/palisade/filters/hosttest"
@@ -67,7 +69,8 @@ type Plugin struct {
 
 // Start runs the module's start-up with a host, which stays the plugin's. ErrRefused: the plugin did not start.
 func (m *Module) Start(ctx context.Context, h *hosttest.Host) (*VM, error) {
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithSysWalltime().WithSysNanotime()
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithSysNanotime().WithRandSource(rand.Reader).
+		WithWalltime(func() (int64, int32) { now := h.Now(); return now.Unix(), int32(now.Nanosecond()) }, sys.ClockResolution(1))
 	vm := &VM{next: 1, live: map[uint64]bool{}, streams: map[uint64]host.StreamID{}}
 	vm.ctx = context.WithValue(ctx, vmKey{}, vm)
 	var err error

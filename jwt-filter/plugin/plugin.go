@@ -51,7 +51,7 @@ type plugin struct {
 	reporter report.Reporter
 	host     host.Host // of the call that is under way
 	argument []byte
-	arriving waiting // what the request at hand would wait as
+	arriving waiting   // what the request at hand would wait as
 	cache    [2]metric // hits and misses
 
 	// Of the request at hand, here so that they are not allocated for each.

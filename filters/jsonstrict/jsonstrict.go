@@ -1,6 +1,7 @@
 // Package jsonstrict accepts a JSON document only if every reader would read it the same way: valid
-// UTF-8, no duplicate member names, no lone surrogates, bounded depth (RFC 8259 section 4 leaves
-// duplicates to the reader, which is how two parsers come to see two different tokens).
+// UTF-8, no duplicate member names, no lone surrogates, no number that a float64 does not reach, bounded depth
+// (RFC 8259 sections 4 and 6 leave duplicates and such numbers to the reader, which is how two parsers come to
+// see two different tokens).
 //
 // Values are gjson results, so nothing is decoded that nobody asks for.
 package jsonstrict
@@ -8,6 +9,8 @@ package jsonstrict
 import (
 	"errors"
 	"slices"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -25,6 +28,7 @@ var (
 	ErrDepth     = errors.New("is nested deeper than 32 levels")
 	ErrSyntax    = errors.New("is not valid JSON")
 	ErrSurrogate = errors.New("has an escape that is half of a surrogate pair")
+	ErrNumber    = errors.New("has a number beyond 1.8e308")
 )
 
 // DuplicateError is a member name that occurs twice in one object.
@@ -44,7 +48,7 @@ func Parse(doc string) (gjson.Result, error) {
 	if !gjson.Valid(doc) {
 		return gjson.Result{}, ErrSyntax
 	}
-	if err := unique(doc); err != nil {
+	if err := values(doc); err != nil {
 		return gjson.Result{}, err
 	}
 	return gjson.Parse(doc), nil
@@ -114,8 +118,9 @@ func hex4(s string) (uint32, bool) {
 	return u, true
 }
 
-// unique looks for an object with two members of one name. The document is valid, and no deeper than MaxDepth.
-func unique(doc string) error {
+// values looks for an object with two members of one name and for a number that is not finite. The document is valid,
+// and no deeper than MaxDepth.
+func values(doc string) error {
 	var names []string // of the objects that are open
 	var starts [MaxDepth + 1]int
 	depth := 0
@@ -136,9 +141,25 @@ func unique(doc string) error {
 				names = append(names, text(doc[i:end])) // unescaped: "\u0061" and "a" are the same name
 			}
 			i = end - 1
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			end := i + valueEnd(doc[i:])
+			if !isFinite(doc[i:end]) {
+				return ErrNumber
+			}
+			i = end - 1
 		}
 	}
 	return nil
+}
+
+// isFinite tells whether a number is one for every reader, where some would take infinity and others refuse the
+// document. Without an exponent, it takes 309 digits to get there.
+func isFinite(number string) bool {
+	if len(number) < 309 && strings.IndexByte(number, 'e') < 0 && strings.IndexByte(number, 'E') < 0 {
+		return true
+	}
+	_, err := strconv.ParseFloat(number, 64)
+	return err == nil
 }
 
 // isName tells whether a string is a member's name, by what follows it.

@@ -23,6 +23,9 @@ func TestParseAccepts(t *testing.T) {
 		"as deep as may be":                 strings.Repeat("[", jsonstrict.MaxDepth) + strings.Repeat("]", jsonstrict.MaxDepth),
 		"names that differ in case":         `{"a": 1, "A": 1}`,
 		"more members than the small bound": object(40),
+		"the greatest number":               `[1.7976931348623157e308, -17976931348623157E+292, 1` + strings.Repeat("0", 308) + `]`,
+		"next to nothing":                   `{"a": 1e-400, "b": -0, "c": 1e00000}`,
+		"an exponent in a string":           `{"1e400": "1e400"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, err := jsonstrict.Parse(doc)
@@ -60,6 +63,9 @@ func TestParseRefuses(t *testing.T) {
 		"a surrogate in a name":            {`{"\ude00": 1}`, jsonstrict.ErrSurrogate},
 		"too deep":                         {strings.Repeat("[", deep) + strings.Repeat("]", deep), jsonstrict.ErrDepth},
 		"too deep without end":             {strings.Repeat(`{"a":`, deep), jsonstrict.ErrDepth},
+		"a number beyond all":              {`{"a": {"b": [1e400]}}`, jsonstrict.ErrNumber},
+		"a negative number beyond all":     {`[-1.8E+308]`, jsonstrict.ErrNumber},
+		"more digits than a float has":     {"1" + strings.Repeat("0", 309), jsonstrict.ErrNumber},
 		"closed before it is opened":       {strings.Repeat("]", 1<<12) + strings.Repeat("[", 1<<12), jsonstrict.ErrSyntax},
 	} {
 		t.Run(name, func(t *testing.T) {

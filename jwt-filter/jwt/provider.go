@@ -85,10 +85,10 @@ func (p *ProviderConfig) verify(index int, t *Token, keys []*Key, s Signatures, 
 	if p.Audiences != nil && !p.audienceFits(t.claims) {
 		return nil, reject("the token is for another audience")
 	}
-	sub, hasSub := text(t.claims, "sub")
-	if v, present := jsonstrict.Member(t.claims, "sub"); present && v.Type != gjson.String {
-		return nil, reject("the token's sub is not a string")
+	if r := checkTypes(t.claims); r.reason != "" {
+		return nil, r
 	}
+	sub, hasSub := text(t.claims, "sub")
 	if p.Subjects != nil && (!hasSub || !match.Any(p.Subjects, sub)) {
 		return nil, reject("the token's subject is not accepted")
 	}
@@ -226,7 +226,8 @@ func (p *ProviderConfig) timely(id *identity, now time.Time) rejection {
 		return reject("the token is not valid yet")
 	}
 	if p.MaxLifetime > 0 {
-		from := id.issued
+		// An iat in the future would make a long life look short.
+		from := math.Min(id.issued, seconds+skew)
 		if math.IsNaN(from) {
 			from = seconds
 		}
@@ -251,6 +252,30 @@ func (id *identity) readBinding(c gjson.Result) {
 	if thumb.Type == gjson.String {
 		id.thumb = thumb.Str
 	}
+}
+
+// checkTypes looks at the claims whose type RFC 7519 sections 4.1.2, 4.1.3 and 4.1.7 give, whether they are asked for or
+// not: who reads them next must not have to guess.
+func checkTypes(c gjson.Result) rejection {
+	for _, name := range [...]string{"sub", "jti"} {
+		if v, present := jsonstrict.Member(c, name); present && v.Type != gjson.String {
+			return reject("the token's " + name + " is not a string")
+		}
+	}
+	aud, present := jsonstrict.Member(c, "aud")
+	texts := aud.IsArray() || aud.Type == gjson.String
+	for each := jsonstrict.Begin(aud); ; {
+		_, v, next, ok := each.Next()
+		if !ok {
+			break
+		}
+		texts = texts && v.Type == gjson.String
+		each = next
+	}
+	if present && !texts {
+		return reject("the token's aud is neither a string nor a list of strings")
+	}
+	return rejection{}
 }
 
 func (p *ProviderConfig) audienceFits(c gjson.Result) bool {

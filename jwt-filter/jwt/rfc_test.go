@@ -1,6 +1,9 @@
 package jwt
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -96,7 +99,7 @@ func rfcPrivate(t testing.TB, name string) any {
 	t.Helper()
 	var k jose.JSONWebKey
 	require.NoError(t, k.UnmarshalJSON([]byte(mustJSON(t, rfcJWK(t, name, true)))))
-	require.True(t, k.Valid(), name)
+	require.NotNil(t, k.Key, name)
 	return k.Key
 }
 
@@ -261,5 +264,30 @@ func TestRFCFormsThatAreRefused(t *testing.T) {
 			assert.Empty(t, res.Claims)
 			assert.Empty(t, res.Set)
 		})
+	}
+}
+
+// RFC 7797 section 7: a JWT's payload is always encoded, whether crit says that b64 counts or not. Who heeds b64 without
+// it would read another payload under the same signature.
+func TestRFC7797IsNotForTokens(t *testing.T) {
+	key := rfcPrivate(t, "rfc7515-a3").(*ecdsa.PrivateKey)
+	v := rfcVerifier(t, "rfc7515-a3", nil)
+	for header, reason := range map[string]string{
+		`{"alg":"ES256"}`:                              "the token is valid",
+		`{"alg":"ES256","b64":true}`:                   "the token is valid",
+		`{"alg":"ES256","b64":false}`:                  "the token's header says that the payload is not encoded",
+		`{"alg":"ES256","b64":"true"}`:                 "the token's header says that the payload is not encoded",
+		`{"alg":"ES256","b64":null}`:                   "the token's header says that the payload is not encoded",
+		`{"alg":"ES256","crit":["b64"],"b64":true}`:    "the token's header has critical extensions",
+		`{"alg":"ES256","\u0062\u0036\u0034":false}`:   "the token's header says that the payload is not encoded",
+		`{"alg":"ES256","b64":true,"\u0062\u00364":0}`: "the token's header is not one unambiguous JSON object",
+	} {
+		input := b64([]byte(header)) + "." + b64([]byte(`{"iss":"joe","exp":1300819380}`))
+		r, s, err := ecdsa.Sign(rand.Reader, key, digest(crypto.SHA256, input))
+		require.NoError(t, err)
+		signature := append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
+		res := decide(t, v, bearing(input+"."+b64(signature)), time.Unix(1300819379, 0))
+		assert.Equal(t, reason, res.Reason, header)
+		assert.Equal(t, reason == "the token is valid", res.Status == 200, header)
 	}
 }

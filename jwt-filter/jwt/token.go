@@ -33,6 +33,7 @@ var (
 	errEncoding  = errors.New("the token is not canonical base64url")
 	errNoAlg     = errors.New("the token's header names no known algorithm")
 	errCrit      = errors.New("the token's header has critical extensions")
+	errUnencoded = errors.New("the token's header says that the payload is not encoded")
 	errMember    = errors.New("the token's header has a member of the wrong type")
 	errHeader    = errors.New("the token's header is not one unambiguous JSON object")
 	errPayload   = errors.New("the token's payload is not one unambiguous JSON object")
@@ -95,6 +96,10 @@ func (t *Token) parseHeader(text string) error {
 		switch k.Str {
 		case "crit":
 			err = errCrit // RFC 7515 section 4.1.11: none is understood here
+		case "b64":
+			if v.Type != gjson.True { // RFC 7797 section 7: no JWT has another value
+				err = errUnencoded
+			}
 		case "alg", "kid", "typ":
 			if v.Type != gjson.String {
 				err = errMember

@@ -178,7 +178,11 @@ func decodeProvider(m config.Member) ProviderConfig {
 	if n := o.Get("types"); n.Present() {
 		p.Types = nil
 		for _, e := range n.NonEmptyList() {
-			p.Types = append(p.Types, strings.TrimPrefix(strings.ToLower(e.String("")), "application/"))
+			typ := strings.TrimPrefix(strings.ToLower(e.String("")), "application/")
+			if p.RFC9068 && typ != "at+jwt" {
+				e.Mistake("profile rfc9068 accepts at+jwt and nothing else (RFC 9068 section 4)")
+			}
+			p.Types = append(p.Types, typ)
 		}
 	} else if p.RFC9068 {
 		p.Types = []string{"at+jwt"} // RFC 9068 section 4

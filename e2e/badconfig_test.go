@@ -12,7 +12,7 @@ import (
 // request may get past it, and the log must say where the mistake is.
 func TestBadConfiguration(t *testing.T) {
 	const (
-		goodJWT   = `{"providers": {"corp": {"issuer": "https://idp.example", "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURo0"}]}}}, "rules": [{"require": {"provider": "corp"}}]}`
+		goodJWT   = `{"providers": {"corp": {"issuer": "https://idp.example", "jwks": {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}}}, "rules": [{"require": {"provider": "corp"}}]}`
 		goodAuthz = `{"policies": [{"name": "all", "action": "ALLOW", "rules": [{}]}]}`
 	)
 	tests := []struct {

@@ -9,8 +9,6 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/palisade-mesh/palisade/filters/hosttest"
 )
 
 // mistake is what a configuration of one provider is refused for, "" if it is not.
@@ -52,7 +50,8 @@ func TestRFC8725(t *testing.T) {
 		}
 		// Section 2.1: the public RSA key is no secret. TestEveryAlgorithmInPlaceOfEachOther has every combination.
 		spki := b.public["rfc7515-a2"]
-		both := object{"algorithms": []string{"RS256", "HS256"}, "jwks": keySet(rfcJWK(t, "rfc7515-a2", false), object{"kty": "oct", "k": b64(secret)})}
+		both := object{"algorithms": []string{"RS256", "HS256"},
+			"jwks": keySet(rfcJWK(t, "rfc7515-a2", false), object{"kty": "oct", "k": b64(secret)})}
 		input := b64([]byte(`{"alg":"HS256"}`)) + "." + b64([]byte(seedClaims))
 		confused := input + "." + b64(hmacOf(crypto.SHA256, spki, input))
 		assertRefused(t, decide(t, verifier(t, both, nil), bearing(confused), now), "does not verify")
@@ -95,7 +94,8 @@ func TestRFC8725(t *testing.T) {
 		assertRefused(t, strange(t, `{"alg":"ES256","cty":"JWT"}`, `"`+token+`"`), "payload is not one unambiguous JSON object")
 		assertRefused(t, decide(t, verifier(t, nil, nil), bearing(encrypted(t, claimsFor(nil))), now), "three parts")
 		// Of several tokens, one that fails fails the request.
-		assertRefused(t, decide(t, verifier(t, nil, nil), bearing(token, strings.Join(parts[:2], ".")+"."+b64(make([]byte, 64))), now), "does not verify")
+		forged := parts[0] + "." + parts[1] + "." + b64(make([]byte, 64))
+		assertRefused(t, decide(t, verifier(t, nil, nil), bearing(token, forged), now), "does not verify")
 		// A check that cannot be made is no acceptance.
 		fails := OnHost{Check: func(string, []byte, []byte, string) error { return assert.AnError }, Forged: ErrForged}
 		decoded, err := Decode([]byte(mustJSON(t, object{"providers": object{"corp": object{"issuer": issuer, "jwks": allKeys(t)}}})))
@@ -199,7 +199,9 @@ func TestRFC8725(t *testing.T) {
 
 	t.Run("3.10 do not trust received claims", func(t *testing.T) {
 		p := object{"jwks": keySet(jwk(t, "P-256", object{"kid": "k1"}))}
-		for kid, status := range map[string]uint32{"k1": 200, "K1": 401, "k1\x00": 401, "' OR 1=1 --": 401, "../../../dev/null": 401, "http://evil.example/k": 401} {
+		for kid, status := range map[string]uint32{
+			"k1": 200, "K1": 401, "k1\x00": 401, "' OR 1=1 --": 401, "../../../dev/null": 401, "http://evil.example/k": 401,
+		} {
 			header := object{"alg": "ES256", "kid": kid}
 			res := decide(t, verifier(t, p, nil), bearing(signRaw(t, mustJSON(t, header), mustJSON(t, claimsFor(nil)))), now)
 			assert.Equal(t, status, res.Status, kid)
@@ -217,12 +219,16 @@ func TestRFC8725(t *testing.T) {
 		}
 		// Claims go into headers as text that stays in its header.
 		evil := object{"evil": "a\r\nx-admin: true", "tab": "a\tb", "nul": "a\x00b"}
-		outputs := []object{{"header": "x-evil", "claim": "evil"}, {"header": "x-tab", "claim": "tab"}, {"header": "x-nul", "claim": "nul"}, {"header": "x-sub", "claim": "sub"}}
+		outputs := []object{}
+		for _, claim := range []string{"evil", "tab", "nul", "sub"} {
+			outputs = append(outputs, object{"header": "x-" + claim, "claim": claim})
+		}
 		res := verdictOf(t, object{"outputClaimToHeaders": outputs}, evil, now)
 		assertAccepted(t, res)
 		assert.Equal(t, [][2]string{{"x-sub", "alice"}}, res.Set)
 		// And what the client says in their place is removed, with and without a token.
-		h := &hosttest.Host{Headers: [][2]string{{":method", "GET"}, {":path", "/"}, {":authority", "service.test"}, {"X-Sub", "root"}, {"x-sub", "root"}}}
+		h := bearing()
+		h.Headers = append(h.Headers, [2]string{"X-Sub", "root"}, [2]string{"x-sub", "root"})
 		res = decide(t, verifier(t, object{"outputClaimToHeaders": outputs}, nil), h, now)
 		assert.EqualValues(t, 401, res.Status)
 		assert.Equal(t, []string{"x-sub"}, res.Remove)
@@ -273,7 +279,8 @@ func TestRFC8725(t *testing.T) {
 			assert.EqualValues(t, 401, res.Status, strategy)
 		}
 		// RFC 9068 section 2.1 joins most of them.
-		assertRefused(t, decide(t, verifier(t, object{"profile": "rfc9068", "audiences": []string{"web-client"}}, nil), bearing(id), now), "type is not accepted")
+		profile := object{"profile": "rfc9068", "audiences": []string{"web-client"}}
+		assertRefused(t, decide(t, verifier(t, profile, nil), bearing(id), now), "type is not accepted")
 	})
 }
 

@@ -2,21 +2,20 @@ package jwt
 
 import (
 	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"math/big"
+	"math/bits"
 	"slices"
 	"strconv"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/palisade-mesh/palisade/filters/jsonstrict"
+	"github.com/palisade-mesh/palisade/jwt-filter/ed25519"
+	"github.com/palisade-mesh/palisade/jwt-filter/rsa"
 )
 
 // MaxKeys bounds a key set: a token without a kid is tried against every key that fits.
 const MaxKeys = 64
-
-const minRSABits, maxRSABits = 2048, 8192
 
 // Key is one verification key of a JWK Set (RFC 7517), with the algorithms that it may be used for.
 type Key struct {
@@ -25,7 +24,7 @@ type Key struct {
 	spki       []byte // SubjectPublicKeyInfo in DER, for the host (RSA and EC)
 	rsa        *rsa.PublicKey
 	ecdsa      *ecdsa.PublicKey
-	ed25519    ed25519.PublicKey
+	ed25519    *ed25519.PublicKey
 	secret     []byte
 }
 
@@ -146,9 +145,9 @@ func (k *Key) parseRSA(v gjson.Result) string {
 	if len(n) == 0 || n[0] == 0 || n[len(n)-1]&1 == 0 {
 		return "n is not the modulus of an RSA key"
 	}
-	modulus := new(big.Int).SetBytes(n)
-	if bits := modulus.BitLen(); bits < minRSABits || bits > maxRSABits {
-		return "an RSA key of " + strconv.Itoa(bits) + " bits; " + strconv.Itoa(minRSABits) + " to " + strconv.Itoa(maxRSABits) + " are accepted"
+	if size := 8*(len(n)-1) + bits.Len8(n[0]); size < rsa.MinBits || size > rsa.MaxBits {
+		return "an RSA key of " + strconv.Itoa(size) + " bits; " +
+			strconv.Itoa(rsa.MinBits) + " to " + strconv.Itoa(rsa.MaxBits) + " are accepted"
 	}
 	if len(e) == 0 || len(e) > 4 || e[0] == 0 {
 		return "e is not the exponent of an RSA key"
@@ -160,7 +159,11 @@ func (k *Key) parseRSA(v gjson.Result) string {
 	if exponent < 3 || exponent&1 == 0 || exponent > 1<<31-1 {
 		return "e is not the exponent of an RSA key"
 	}
-	k.rsa = &rsa.PublicKey{N: modulus, E: exponent}
+	key, err := rsa.ParsePublicKey(n, exponent)
+	if err != nil {
+		return err.Error()
+	}
+	k.rsa = key
 	k.spki = rsaSPKI(n, e)
 	k.algorithms = 1<<RS256 | 1<<RS384 | 1<<RS512 | 1<<PS256 | 1<<PS384 | 1<<PS512
 	return ""
@@ -224,7 +227,11 @@ func (k *Key) parseOKP(v gjson.Result) string {
 	if !isEd25519Key(x) {
 		return "x is not the public key of any private key of Ed25519"
 	}
-	k.ed25519 = x
+	key, err := ed25519.ParsePublicKey(x)
+	if err != nil {
+		return "x is not a point of Ed25519"
+	}
+	k.ed25519 = key
 	k.algorithms = 1 << EdDSA
 	return ""
 }

@@ -103,6 +103,7 @@ func TestParseKeysRefuses(t *testing.T) {
 		"the point of another curve": {jwk(t, "P-384", object{"crv": "P-256"}), "have 32 bytes each"},
 		"no curve":                   {jwk(t, "P-256", object{"crv": nil}), "no crv"},
 		"Ed25519 of 31 bytes":        {jwk(t, "ed25519", object{"x": b64(make([]byte, 31))}), "has 32 bytes"},
+		"no point of Ed25519":        {jwk(t, "ed25519", object{"x": b64(append([]byte{2}, make([]byte, 31)...))}), "not a point"},
 		"a short oct":                {object{"kty": "oct", "k": b64(make([]byte, 31))}, "an oct key of 31 bytes"},
 		"an oct too short for alg":   {object{"kty": "oct", "alg": "HS512", "k": b64(make([]byte, 63))}, "does not fit"},
 		"alg of another kty":         {jwk(t, "rsa", object{"alg": "ES256"}), "alg ES256 does not fit kty RSA"},

@@ -224,12 +224,12 @@ func (k *Key) parseOKP(v gjson.Result) string {
 	if len(x) != ed25519.PublicKeySize {
 		return "x of Ed25519 has 32 bytes"
 	}
-	if !isEd25519Key(x) {
-		return "x is not the public key of any private key of Ed25519"
-	}
 	key, err := ed25519.ParsePublicKey(x)
 	if err != nil {
 		return "x is not a point of Ed25519"
+	}
+	if !isEd25519Key(x) {
+		return "x is not the public key of any private key of Ed25519"
 	}
 	k.ed25519 = key
 	k.algorithms = 1 << EdDSA

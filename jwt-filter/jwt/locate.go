@@ -117,17 +117,28 @@ func (l *locator) add(token string, p providerSet) {
 
 // cutPrefix finds the token behind a prefix. The name of an authentication scheme ignores case (RFC 9110
 // section 11.1), and the space after it may be a tab: what a lenient upstream would take for a token must not
-// pass here unseen.
+// pass here unseen. For the same reason, and as in jwt_authn, it does not matter what is before the prefix: code that
+// splits a header at "Bearer " is common.
 func cutPrefix(part, prefix string) (string, bool) {
-	part = strings.TrimLeft(part, " \t")
-	if len(part) < len(prefix) {
-		return "", false
+	for end := len(prefix); end <= len(part); end++ {
+		if endsIn(part[:end], prefix) {
+			return strings.Trim(part[end:], " \t"), true
+		}
 	}
-	word, spaced := strings.CutSuffix(prefix, " ")
-	if !strings.EqualFold(part[:len(word)], word) || spaced && part[len(word)] != ' ' && part[len(word)] != '\t' {
-		return "", false
+	return "", false
+}
+
+// endsIn compares from the end, where most differ at once.
+func endsIn(s, suffix string) bool {
+	s = s[len(s)-len(suffix):]
+	for i := len(s) - 1; i >= 0; i-- {
+		a, b := s[i], suffix[i]
+		lower := a | 0x20
+		if a != b && (a != '\t' || b != ' ') && (a^b != 0x20 || lower < 'a' || lower > 'z') {
+			return false
+		}
 	}
-	return strings.Trim(part[len(prefix):], " \t"), true
+	return true
 }
 
 // IsToken tells whether a header's value is one token behind a prefix, and nothing else.

@@ -99,16 +99,21 @@ func TestMoreTokensThanAreJudgedAreRefused(t *testing.T) {
 
 func TestTokenSites(t *testing.T) {
 	for value, want := range map[string]string{ // what is left
-		"Bearer a":                  "",
-		"bearer  a ":                "",
-		"Bearer\ta":                 "",
-		" Bearer a":                 "",
-		"Basic x, Bearer a":         "Basic x",
-		"Bearer a,Basic x,Bearer b": "Basic x",
-		"Basic x":                   "Basic x",
-		"Bearer":                    "Bearer",
-		"Bearera":                   "Bearera",
-		"":                          "",
+		"Bearer a":                   "",
+		"bearer  a ":                 "",
+		"Bearer\ta":                  "",
+		" Bearer a":                  "",
+		"Basic x, Bearer a":          "Basic x",
+		"Bearer a,Basic x,Bearer b":  "Basic x",
+		"Basic x":                    "Basic x",
+		"Bearer":                     "Bearer",
+		"Bearera":                    "Bearera",
+		"xBearer a":                  "",
+		"Basic x bearer\ta, Basic y": " Basic y",
+		"Bearer a,Basic xBearer":     "Basic xBearer",
+		"Be\x01rer a":                "Be\x01rer a",
+		"BearerRa":                   "BearerRa",
+		"":                           "",
 	} {
 		rest, found := WithoutTokens(value, []string{"Bearer "})
 		assert.Equal(t, want, rest, value)

@@ -1,0 +1,154 @@
+package jwtauthn
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+)
+
+// Random makes up requests; the same seed makes the same, but for the keys and the time.
+type Random struct{ *rand.Rand }
+
+// NewRandom starts with a seed.
+func NewRandom(seed uint64) Random { return Random{rand.New(rand.NewPCG(seed, 1))} }
+
+// Request is one request.
+type Request struct {
+	Path    string
+	Headers []Header
+	// At is when it was made: its tokens' times count from here.
+	At time.Time
+	// Made says what it was made of, for whoever looks into a disagreement.
+	Made []string
+}
+
+// Request makes up a request.
+func (r Random) Request(now time.Time) Request {
+	rule := r.IntN(len(Rules) + 1)
+	q := Request{Path: unruled, At: now}
+	if rule < len(Rules) {
+		q.Path = Rules[rule].Path
+	}
+	wanted := providers(q.Path)
+	if len(wanted) == 0 || r.chance(12) {
+		wanted = providers(unruled) // all
+	}
+	// One token for the most part, sometimes one for each, and sometimes more than are looked at.
+	n := []int{1, 1, 1, 1, 1, 1, 1, 0, len(wanted), len(wanted), 2, 3}[r.IntN(12)]
+	if r.chance(200) {
+		n = 10
+	}
+	for i := range n {
+		p := wanted[i%len(wanted)]
+		if n == 1 {
+			p = wanted[r.IntN(len(wanted))]
+		}
+		t := r.token(&q, p)
+		if n == 10 {
+			t.claim("jti", quote(fmt.Sprint(i)))
+			q.Headers = append(q.Headers, Header{"x-token", t.String()})
+			continue
+		}
+		r.place(&q, p, t.String())
+	}
+	if n > 1 && r.chance(5) {
+		r.join(&q)
+	}
+	if r.chance(8) {
+		q.Headers = append(q.Headers, Header{r.of("x-corp-user", "x-corp-payload", "x-corp-level", "x-partner-user", "x-brief-user"), "root"})
+	}
+	r.Shuffle(len(q.Headers), func(i, j int) { q.Headers[i], q.Headers[j] = q.Headers[j], q.Headers[i] })
+	return q
+}
+
+// token makes up a token, with up to three faults.
+func (r Random) token(q *Request, p *Provider) *token {
+	algorithms := Algorithms[:len(Algorithms)-3]
+	if p.Algorithms != nil {
+		algorithms = Algorithms
+	}
+	t := newToken(p, r.of(algorithms...), q.At)
+	if r.chance(5) {
+		t.head("kid", "")
+	}
+	made := p.Name + " " + t.algorithm
+	for range []int{0, 0, 0, 1, 1, 1, 1, 1, 2, 3}[r.IntN(10)] {
+		f := faults[r.IntN(len(faults))]
+		f.add(r, t)
+		made += ", " + f.name
+	}
+	q.Made = append(q.Made, made)
+	return t
+}
+
+// place puts a token where a provider looks, or nearly there.
+func (r Random) place(q *Request, p *Provider, token string) {
+	if r.chance(20) {
+		p = &Providers[r.IntN(len(Providers))]
+	}
+	site := p.Headers[r.IntN(len(p.Headers))]
+	name, prefix, suffix := site[0], site[1], ""
+	if r.chance(6) {
+		switch prefix {
+		case "Bearer ":
+			prefix = r.of("bearer ", "BEARER ", "Bearer\t", "Bearer  ", "Bearer \t", "Bearer:", "Bearer", "Bearer= ", "Token ", "xBearer ", "xbearer ", "Basic eDp5 Bearer ", "Basic eDp5, Bearer ",
+				"Basic eDp5,bearer ", `Bearer "`, "Bearer =", "Bearer ,", "Bearer Bearer ", ", Bearer ", "Bearer x ", "Digest a=\"Bearer ", "")
+		case "":
+			prefix = r.of(" ", "Bearer ", `"`, ",", "x,", "=", "x ")
+		default:
+			prefix = r.of("TOKEN=", "Token=", "token= ", `token="`, "xtoken=", "a=b; token=", "token==", "token", "token=,", "a,token=", "token =", "")
+		}
+		q.Made = append(q.Made, fmt.Sprintf("after %q", prefix))
+	}
+	if r.chance(20) {
+		suffix = r.of(",", ", Basic eDp5", ",Basic eDp5", " x", ";", `"`, ", ", " ", "\t", ",,", "=", ".", ", x")
+		q.Made = append(q.Made, fmt.Sprintf("before %q", suffix))
+	}
+	if r.chance(15) {
+		// Another credential beside it.
+		q.Headers = append(q.Headers, Header{"authorization", r.of("Basic eDp5", "Negotiate x", "Bearer", "")})
+	}
+	q.Headers = append(q.Headers, Header{name, prefix + token + suffix})
+}
+
+// join makes one header of the first two of a name, or has one of them twice.
+func (r Random) join(q *Request) {
+	between := r.of(",", ", ", " , ", " ")
+	for i := range q.Headers {
+		for j := i + 1; j < len(q.Headers); j++ {
+			if q.Headers[i][0] == q.Headers[j][0] {
+				q.Headers[i][1] += between + q.Headers[j][1]
+				q.Headers = append(q.Headers[:j], q.Headers[j+1:]...)
+				q.Made = append(q.Made, "joined")
+				return
+			}
+		}
+	}
+	if len(q.Headers) > 0 {
+		q.Headers = append(q.Headers, q.Headers[r.IntN(len(q.Headers))])
+		q.Made = append(q.Made, "repeated")
+	}
+}
+
+func (r Random) of(from ...string) string { return from[r.IntN(len(from))] }
+
+// chance is true once in n.
+func (r Random) chance(n int) bool { return r.IntN(n) == 0 }
+
+// String is the request as one would say it to a colleague.
+func (q Request) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "GET %s (%s)\n", q.Path, strings.Join(q.Made, "; "))
+	for _, h := range q.Headers {
+		fmt.Fprintf(&b, "%s: %q\n", h[0], h[1])
+		for word := range strings.FieldsFuncSeq(h[1], func(r rune) bool { return r == ' ' || r == ',' || r == '=' }) {
+			if len(word) < 40 {
+				continue
+			}
+			t := read(word)
+			fmt.Fprintf(&b, "  header %q\n  claims %q\n  signature of %d bytes\n", t.header, t.payload, len(t.signature))
+		}
+	}
+	return b.String()
+}

@@ -78,11 +78,7 @@ func (m *Mesh) start(ctx context.Context) error {
 			return err
 		}
 	}
-	keys, err := m.fetchJWKS(ctx)
-	if err != nil {
-		return err
-	}
-	jwt, err := jwtConfig(keys)
+	jwt, err := jwtConfig()
 	if err != nil {
 		return err
 	}
@@ -140,7 +136,11 @@ func (m *Mesh) bootstrap(workload, next, jwt string) (string, error) {
 		inbound.Cluster = "next"
 	}
 
-	bootstrap := envoy.Bootstrap{Listeners: []envoy.Listener{inbound}}
+	keys, err := upstream("idp", m.IdPAddress())
+	if err != nil {
+		return "", err
+	}
+	bootstrap := envoy.Bootstrap{Listeners: []envoy.Listener{inbound}, Clusters: []envoy.Cluster{keys}}
 	if app := m.processes[workload]; app != nil {
 		cluster, err := upstream("application", app.address)
 		if err != nil {

@@ -30,13 +30,12 @@ func authzConfig(service string) (string, error) {
 	return encode(document)
 }
 
-// jwtConfig is the configuration for jwt-filter with this key set, as JSON.
-func jwtConfig(keys json.RawMessage) (string, error) {
+// jwtConfig is the configuration for jwt-filter, as JSON.
+func jwtConfig() (string, error) {
 	document, err := policy("jwt")
 	if err != nil {
 		return "", err
 	}
-	document["providers"].(map[string]any)["corp"].(map[string]any)["jwks"] = keys
 	return encode(document)
 }
 

@@ -51,8 +51,11 @@ func unsecuredToken(request idp.TokenRequest) (string, error) {
 	return idp.Unsecured(impostor(request))
 }
 
-func (m *Mesh) fetchJWKS(ctx context.Context) (json.RawMessage, error) {
-	return m.askIdP(ctx, http.MethodGet, "/jwks", nil)
+// rotateKeys has the identity provider sign with new keys from now on, and
+// publish no others.
+func (m *Mesh) rotateKeys(ctx context.Context) error {
+	_, err := m.askIdP(ctx, http.MethodPost, "/rotate", nil)
+	return err
 }
 
 // IdPAddress is where the identity provider listens.

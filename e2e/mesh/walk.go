@@ -123,6 +123,20 @@ func Walk() []Step {
 			Name: "no certificate", Story: "nobody in particular, with a valid token",
 			As: None, To: Database, Method: "GET", Path: record, Token: issued(Alice("read")), Want: noConnection,
 		},
+		{
+			Name: "new keys", Story: "the identity provider changes its keys; each proxy fetches them when it meets the first new token",
+			To: Gateway, Decider: Database, Method: "GET", Path: record, Token: afterRotation(issued(Alice("read"))), Want: allow,
+		},
+	}
+}
+
+// afterRotation is a token that is signed with new keys.
+func afterRotation(token func(context.Context, *Mesh) (string, error)) func(context.Context, *Mesh) (string, error) {
+	return func(ctx context.Context, m *Mesh) (string, error) {
+		if err := m.rotateKeys(ctx); err != nil {
+			return "", err
+		}
+		return token(ctx, m)
 	}
 }
 

@@ -1,10 +1,10 @@
 // Package ed25519 verifies Ed25519 signatures (RFC 8032) quickly where there is no 64x64-bit product, as in
-// WebAssembly: in Envoy's V8 about 15 times as fast as crypto/ed25519, to whose decisions it keeps. It cannot sign, and it
-// takes no care to run in constant time: all that it sees is public.
+// WebAssembly: in V8 about seven times as fast as crypto/ed25519. It cannot sign, and it takes no care to run in constant
+// time: all that it sees is public.
 //
-// What is accepted differs between implementations in corner cases; this is what crypto/ed25519 does. The
+// What is accepted differs between implementations in corner cases; here it is what crypto/ed25519 accepts. The
 // equation is the one without the cofactor, R is compared by its encoding, S has to be below the order of the base point,
-// and a public key may be of small order and its encoding non-canonical.
+// and a public key may be of small order and its encoding not canonical.
 package ed25519
 
 import (

@@ -162,15 +162,14 @@ func TestKeysThatAreNoPoints(t *testing.T) {
 	points := 0
 	for _, from := range []*big.Int{big.NewInt(0), new(big.Int).Sub(bigP, big.NewInt(30))} {
 		for y := range int64(49) {
-			b := littleEndian(new(big.Int).Add(from, big.NewInt(y)))
+			n := new(big.Int).Add(from, big.NewInt(y))
+			b := littleEndian(n)
+			_, want := withY(n)
 			for range 2 {
 				b[31] ^= 0x80
 				verify(t, b[:], "", signature)
 				_, err := ParsePublicKey(b[:])
-				yy := new(big.Int).Mul(big.NewInt(0).Add(from, big.NewInt(y)), new(big.Int).Add(from, big.NewInt(y)))
-				xx := new(big.Int).Mul(new(big.Int).Sub(yy, big.NewInt(1)),
-					new(big.Int).ModInverse(mod(new(big.Int).Add(big.NewInt(1), new(big.Int).Mul(bigD, yy))), bigP))
-				require.Equal(t, big.Jacobi(mod(xx), bigP) >= 0, err == nil, "%x", b)
+				require.Equal(t, want, err == nil, "%x", b)
 				if err == nil {
 					points++
 				}

@@ -2,13 +2,13 @@ package ed25519
 
 import "encoding/binary"
 
-// element is a number modulo p = 2^255 - 19, in ten limbs of 26 and 25 bits by turns (limb i has the weight
-// 2^ceil(25.5 i)), each with a sign. The product of two limbs fits 64 bits with room for the sum of all ten, which
-// is what Wasm can multiply in one instruction; Go's own field has limbs of 51 bits, and Wasm has no product of 128.
+// element is a number modulo p = 2^255 - 19, in ten limbs of 26 and 25 bits by turns (limb i weighs 2^ceil(25.5 i)), each
+// with a sign. The product of two limbs fits 64 bits with room for the sum of all ten, which Wasm multiplies in one
+// instruction. Go's own field has limbs of 51 bits and products of 128, which Wasm has to put together of four.
 //
 // A number has many forms. What mul and square give is *carried*: limbs below 1.01 times 2^26 and 2^25. add and sub do
-// not carry, and mul and square take what is up to four times as large, so of carried elements
-// four may be added or subtracted before the next product. The tests hold every formula to that with the largest limbs.
+// not carry, and mul and square take what is up to four times as large, so of carried elements four may be added or
+// subtracted before the next product. The tests hold every formula to that with the largest limbs.
 type element [10]int32
 
 var (

@@ -85,12 +85,11 @@ func fromLittleEndian(b []byte) *big.Int {
 var torsion = func() (points [8]affinePoint) {
 	// L times any point is of small order; of order 8 if 4 times that is not neutral.
 	for y := int64(2); ; y++ {
-		b := littleEndian(big.NewInt(y))
-		var p point
-		if !p.setBytes(&b) {
+		p, ok := withY(big.NewInt(y))
+		if !ok {
 			continue
 		}
-		generator := affinePoint{mod(value(&p.x)), big.NewInt(y)}.times(bigL)
+		generator := p.times(bigL)
 		if four := generator.times(big.NewInt(4)); four.x.Sign() == 0 && four.y.Cmp(big.NewInt(1)) == 0 {
 			continue
 		}
@@ -100,6 +99,15 @@ var torsion = func() (points [8]affinePoint) {
 		return points
 	}
 }()
+
+// withY is a point with this y, if there is one: x^2 = (y^2 - 1) / (d y^2 + 1).
+func withY(y *big.Int) (affinePoint, bool) {
+	one, yy := big.NewInt(1), new(big.Int).Mul(y, y)
+	over := new(big.Int).ModInverse(mod(new(big.Int).Add(one, new(big.Int).Mul(bigD, yy))), bigP)
+	xx := mod(new(big.Int).Mul(new(big.Int).Sub(yy, one), over))
+	x := new(big.Int).ModSqrt(xx, bigP)
+	return affinePoint{x, mod(new(big.Int).Set(y))}, x != nil
+}
 
 // value is the number that an element stands for, not reduced.
 func value(e *element) *big.Int {

@@ -7,19 +7,18 @@ const (
 	limbMask = 1<<limbBits - 1
 	// Rows of a product are done by four. Numbers have a multiple of as many limbs.
 	block = 4
-	// A column of a square takes one product of 57 bits from each row; after 112 rows it has to be carried before it
-	// overflows 64 bits. A modulus of up to 3072 bits has no more limbs than that, and neither has, for
-	// it, the sum of a product (a product of 56 bits from each of 112 rows) and of its reduction (the same again).
+	// After so many rows columns are carried, which keeps them below 2^64: in a square, a row can add a product of 57
+	// bits to a column (two equal ones of 56). Before a reduction they need not be carried again. Since the last time, at
+	// most 112 products of 56 bits came together in a column, and the reduction adds no more than that before it carries.
 	maxRows = 112
 )
 
 // A number has limbs of 28 bits, the lowest first, and as many as the modulus. The product of two limbs has 56 bits, so
-// that whole columns are added up in 64 bits before anything is carried. It is that, not the number of products, what
-// makes a multiplication slow: limbs of 32 bits would be fewer by a quarter and need a carry after each product, and
-// Wasm can neither multiply to 128 bits nor add with a carry.
+// that whole columns are added up in 64 bits before anything is carried. Limbs
+// of 32 bits would need a quarter fewer products and a carry after each, which costs more than it saves.
 type number []uint32
 
-// modulus computes modulo an odd n, in Montgomery's form: x stands for x/R, where R = 2^(28 limbs). As R > 4n, results
+// modulus computes modulo an odd n, in Montgomery's form: x stands for x/R, where R = 2^(28 limbs). As R is above 4n, results
 // below 2n are as good as reduced ones as factors of the next product, which saves the comparison with n.
 type modulus struct {
 	n       number
@@ -109,7 +108,7 @@ func (m *modulus) reduce(z number) {
 	inverse := uint64(m.inverse)
 	for i := 0; i < len(m.n); i += block {
 		c := m.columns[i:]
-		if i%maxRows == 0 && len(m.n) > maxRows {
+		if i > 0 && i%maxRows == 0 {
 			carry(c)
 		}
 		// The multiples of n that make the lowest four columns zero, and what those leave to the fifth.

@@ -60,7 +60,8 @@ func encode(scheme string, size int, h crypto.Hash, digest []byte) []byte {
 	return encodePKCS1v15((size+7)/8, digestInfo(h), digest)
 }
 
-var keySizes = []int{2048, 2049, 2050, 2055, 2056, 2057, 2240, 3071, 3072, 3073, 3136, 4096, 5000}
+// Whole bytes and not, and for 76, 80, 84, 112 and 116 limbs the most bits that these can be of, and the fewest.
+var keySizes = []int{2048, 2049, 2050, 2055, 2056, 2057, 2126, 2127, 2238, 2239, 3072, 3134, 3135, 4096, 5000}
 
 func TestSizesAndExponents(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
@@ -82,6 +83,8 @@ func TestSizesAndExponents(t *testing.T) {
 					assert.False(t, k.verify(t, scheme, other, digestOf(other, "message"), signature), "another hash")
 					assert.False(t, k.verify(t, scheme, h, digestOf(h, "message."), signature), "another message")
 					assert.False(t, k.verify(t, scheme, h, digest[1:], signature), "a short digest")
+					short := k.sign(encode(scheme, size, h, digest[1:]))
+					assert.False(t, k.verify(t, scheme, h, digest[1:], short), "a short digest, as it was signed")
 					at := r.IntN(len(signature))
 					signature[at] ^= 1 << r.IntN(8)
 					assert.False(t, k.verify(t, scheme, h, digest, signature), "another signature")
@@ -162,6 +165,26 @@ func TestForgedPadding(t *testing.T) {
 	for length := range 200 {
 		signature := k.sign(encodePSS(2048, h, digest, make([]byte, length), nil))
 		assert.Equal(t, length == h.Size(), k.verify(t, "PSS", h, digest, signature), "a salt of %d bytes", length)
+	}
+}
+
+// PSS has one bit less than the modulus, and that bit is not masked: set, it would make a second form of each signature.
+func TestUnusedBit(t *testing.T) {
+	for _, size := range []int{2048, 2049, 2050, 2055} {
+		k := newKey(t, size, 65537)
+		digest := digestOf(crypto.SHA256, "message")
+		for i := byte(0); ; i++ { // until the result is below n
+			salt := bytes.Repeat([]byte{i}, 32)
+			encoded := encodePSS(size, crypto.SHA256, digest, salt, nil)
+			assert.True(t, k.verify(t, "PSS", crypto.SHA256, digest, k.sign(encoded)))
+			changed := new(big.Int).SetBytes(encoded)
+			if changed.SetBit(changed, size-1, 1).Cmp(k.std.N) >= 0 {
+				continue
+			}
+			signature := k.sign(changed.FillBytes(make([]byte, k.Size())))
+			assert.False(t, k.verify(t, "PSS", crypto.SHA256, digest, signature), "%d bits", size)
+			break
+		}
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Artifact is the path of a compiled filter. Without PALISADE_BUILD_DIR, which make sets, a test that needs
 // one is skipped: `go test ./...` is for the code, `make wasm-test` for the modules.
-func Artifact(t *testing.T, filter string) string {
+func Artifact(t testing.TB, filter string) string {
 	t.Helper()
 	dir := os.Getenv("PALISADE_BUILD_DIR")
 	if dir == "" {

@@ -20,11 +20,13 @@ func FuzzParse(f *testing.F) {
 	for _, e := range append(rfc(f).Signed, rfc(f).Refused...) {
 		f.Add(e.Token)
 	}
-	for _, header := range headerOddities {
-		f.Add(compact(`{"alg":"ES256",`+header+`}`, `{"sub":"a"}`, "s"))
-	}
-	for _, claim := range claimOddities {
-		f.Add(compact(`{"alg":"ES256"}`, `{`+claim+`}`, "s"))
+	for _, depth := range []int{31, 32} { // with the object around them, the last that is accepted and the first that is not
+		for _, header := range headerOddities {
+			f.Add(compact(`{"alg":"ES256",`+deepened(header, depth)+`}`, `{"sub":"a"}`, "s"))
+		}
+		for _, claim := range claimOddities {
+			f.Add(compact(`{"alg":"ES256"}`, `{`+deepened(claim, depth)+`}`, "s"))
+		}
 	}
 	f.Add("..")
 	f.Add(compact(`{"alg":"ES256","crit":[]}`, `[`, ""))

@@ -82,6 +82,19 @@ func (b *breeder) signature(t testing.TB, a Algorithm, input string) (signature 
 	return signature
 }
 
+// salted is a signature with a salt of a length; -1: as long as can be.
+func (b *breeder) salted(a Algorithm, input string, length int) []byte {
+	key, hash := b.private[differentialKey(a)].(*rsa.PrivateKey), algorithms[a].hash
+	if length < 0 {
+		length = key.Size() - hash.Size() - 2
+	}
+	signature, err := rsa.SignPSS(crand.Reader, key, hash, digest(hash, input), &rsa.PSSOptions{SaltLength: length})
+	if err != nil {
+		panic(err)
+	}
+	return signature
+}
+
 func hmacOf(hash crypto.Hash, secret []byte, input string) []byte {
 	mac := hmac.New(hash.New, secret)
 	mac.Write([]byte(input))
@@ -189,7 +202,13 @@ func (b *breeder) otherSignature(r *rand.Rand, a Algorithm, input string, signat
 		return nil
 	}
 	switch algorithms[a].family {
-	case familyRS, familyPS:
+	case familyPS:
+		// A signature by the key, with a salt of another length than the hash's (RFC 7518 section 3.5).
+		if r.IntN(2) == 0 {
+			return b.salted(a, input, []int{-1, 8, 20, 31, 64, 100}[r.IntN(6)])
+		}
+		fallthrough
+	case familyRS:
 		modulus := b.private[differentialKey(a)].(*rsa.PrivateKey).N
 		return number(new(big.Int).Add(modulus, new(big.Int).SetBytes(signature)), n)
 	case familyES:
@@ -266,9 +285,7 @@ func oddity(r *rand.Rand, doc string, members []string) string {
 		return doc[:at] + string([]byte{byte(r.IntN(0x100))}) + doc[at+1:]
 	}
 	member := members[r.IntN(len(members))]
-	if deep := 28 + r.IntN(8); strings.Contains(member, "[#]") {
-		member = strings.Replace(member, "[#]", strings.Repeat("[", deep)+strings.Repeat("]", deep), 1)
-	}
+	member = deepened(member, 28+r.IntN(8))
 	if r.IntN(2) == 0 {
 		return "{" + member + "," + inner + "}"
 	}
@@ -280,6 +297,11 @@ func oddity(r *rand.Rand, doc string, members []string) string {
 		}
 	}
 	return "{" + inner + "," + member + "}"
+}
+
+// deepened puts nested lists in the place of [#].
+func deepened(member string, depth int) string {
+	return strings.Replace(member, "[#]", strings.Repeat("[", depth)+strings.Repeat("]", depth), 1)
 }
 
 var headerOddities = []string{

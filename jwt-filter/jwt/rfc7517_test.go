@@ -1,6 +1,8 @@
 package jwt
 
 import (
+	"crypto"
+	"crypto/rsa"
 	"maps"
 	"math/big"
 	"slices"
@@ -318,4 +320,49 @@ func TestASetWithAWeakKeyIsRefusedWhole(t *testing.T) {
 	input := b64([]byte(`{"alg":"HS512"}`)) + "." + b64([]byte(mustJSON(t, claimsFor(nil))))
 	forged := input + "." + b64(hmacOf(algorithms[HS512].hash, secret, input))
 	assertRefused(t, decide(t, verifier(t, p, nil), bearing(forged), now), "no key of the issuer fits the token")
+}
+
+// RFC 7518 section 3.5: "the size of the salt value is the same size as the hash function output". crypto/rsa finds out
+// the length by itself unless it is told, and so do other libraries.
+func TestRFC7518PSSSalt(t *testing.T) {
+	b := newBreeder(t)
+	key, err := parseSet(t, rfcJWK(t, "rfc7515-a2", false))
+	require.NoError(t, err)
+	public := &b.private["rfc7515-a2"].(*rsa.PrivateKey).PublicKey
+	for a := PS256; a <= PS512; a++ {
+		hash := algorithms[a].hash
+		for _, length := range []int{-1, 0, 8, 20, 32, 48, 64, 100} {
+			signature := b.salted(a, "text", length)
+			if length == 0 {
+				// SignPSS takes 0 for the longest; VerifyPSS takes it for any. What has none is made by hand.
+				signature = saltless(t, b.private["rfc7515-a2"].(*rsa.PrivateKey), hash, "text")
+			}
+			require.NoError(t, rsa.VerifyPSS(public, hash, digest(hash, "text"), signature, &rsa.PSSOptions{}), "%s, %d", a, length)
+			err := checkSignature(InWasm{}, a, key[0], "text", signature)
+			if length == hash.Size() {
+				assert.NoError(t, err, "%s, %d", a, length)
+			} else {
+				assert.ErrorIs(t, err, ErrForged, "%s, %d", a, length)
+			}
+		}
+	}
+}
+
+// saltless is the encoding of RFC 8017 section 9.1.1 with an empty salt, under the private key's exponent.
+func saltless(t testing.TB, key *rsa.PrivateKey, hash crypto.Hash, text string) []byte {
+	t.Helper()
+	size := key.Size()
+	h := digest(hash, string(make([]byte, 8))+string(digest(hash, text)))
+	db := make([]byte, size-len(h)-1)
+	db[len(db)-1] = 1
+	var mask []byte
+	for counter := byte(0); len(mask) < len(db); counter++ {
+		mask = append(mask, digest(hash, string(h)+string([]byte{0, 0, 0, counter}))...)
+	}
+	for i := range db {
+		db[i] ^= mask[i]
+	}
+	db[0] &= 0x7f
+	em := append(append(db, h...), 0xbc)
+	return new(big.Int).Exp(new(big.Int).SetBytes(em), key.D, key.N).FillBytes(make([]byte, size))
 }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -138,11 +139,7 @@ func runScenarios(ctx context.Context, r *report, wanted *regexp.Regexp) error {
 		return err
 	}
 	r.Stolen = stolen(before, procStat())
-	var names []string
-	for _, s := range b.scenarios {
-		names = append(names, s.name)
-	}
-	r.Scenarios, r.Ratios = newRows(names, samples), newRatios(comparisons(), names, samples)
+	r.Scenarios, r.Ratios = newRows(b.scenarios, samples), newRatios(comparisons(), b.scenarios, samples)
 	for i, p := range b.proxies {
 		if r.Scenarios[i].RSS, err = p.memory("VmRSS"); err != nil {
 			return err
@@ -152,15 +149,16 @@ func runScenarios(ctx context.Context, r *report, wanted *regexp.Regexp) error {
 	return err
 }
 
-// chosen are the baseline and the scenarios in whose name the expression is found; an empty one is in all.
+// chosen are the scenarios in whose name the expression is found (an empty one is in all), and what they are compared
+// with.
 func chosen(all []scenario, wanted *regexp.Regexp) []scenario {
-	var out []scenario
+	needed := map[string]bool{baseline: true}
 	for _, s := range all {
-		if s.name == baseline || wanted.MatchString(s.name) {
-			out = append(out, s)
+		if wanted.MatchString(s.name) {
+			needed[s.name], needed[s.base()] = true, true
 		}
 	}
-	return out
+	return slices.DeleteFunc(slices.Clone(all), func(s scenario) bool { return !needed[s.name] })
 }
 
 // The CPUs of Envoy and of everything else.

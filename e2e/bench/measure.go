@@ -3,6 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -18,6 +21,7 @@ type bench struct {
 	script    string // file
 	scenarios []scenario
 	proxies   []*proxy // of each scenario
+	tokens    []string // of each scenario: the file of its tokens
 	distinct  map[string]*proxy
 }
 
@@ -44,8 +48,22 @@ func (b *bench) start(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		b.proxies = append(b.proxies, p)
+		file, err := writeTokens(b.dir, s)
+		if err != nil {
+			return err
+		}
+		b.tokens = append(b.tokens, file)
 	}
 	return nil
+}
+
+// writeTokens gives wrk the tokens of a scenario in a file; "" if it has none.
+func writeTokens(dir string, s scenario) (file string, err error) {
+	if s.request.Tokens == nil {
+		return "", nil
+	}
+	file = filepath.Join(dir, s.name+".tokens")
+	return file, os.WriteFile(file, []byte(strings.Join(s.request.Tokens(), "\n")+"\n"), 0o600)
 }
 
 func (b *bench) stop() {
@@ -86,7 +104,7 @@ func (b *bench) sample(ctx context.Context, i int, d time.Duration) (sample, err
 	if err != nil {
 		return sample{}, err
 	}
-	l, err := runWrk(ctx, b.script, p.address, s.request, s.status, d)
+	l, err := runWrk(ctx, b.script, p.address, s.request, b.tokens[i], s.status, d)
 	if err != nil {
 		return sample{}, fmt.Errorf("%w; see %s", err, p.log)
 	}

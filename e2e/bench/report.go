@@ -29,7 +29,8 @@ type report struct {
 type row struct {
 	Name      string    `json:"name"`
 	CPU       spread    `json:"cpu"`
-	Added     spread    `json:"added"` // above the baseline's of the same round
+	Base      string    `json:"base"`  // what it is compared with
+	Added     spread    `json:"added"` // above the base's of the same round
 	PerSecond spread    `json:"requestsPerSecond"`
 	P50       spread    `json:"p50"`
 	P99       spread    `json:"p99"`
@@ -48,14 +49,13 @@ type ratio struct {
 	spread
 }
 
-// newRows has a row for each scenario; the baseline is among them.
-func newRows(names []string, samples [][]sample) []row {
-	base := cpus(samples[slices.Index(names, baseline)])
-	rows := make([]row, len(names))
-	for i, name := range names {
+// newRows has a row for each scenario; what each is compared with is among them.
+func newRows(scenarios []scenario, samples [][]sample) []row {
+	rows := make([]row, len(scenarios))
+	for i, s := range scenarios {
 		cpu := cpus(samples[i])
 		rows[i] = row{
-			Name: name, CPU: newSpread(cpu), Added: newSpread(minus(cpu, base)), Rounds: cpu,
+			Name: s.name, Base: s.base(), CPU: newSpread(cpu), Added: newSpread(added(scenarios, samples, i)), Rounds: cpu,
 			PerSecond: spreadOf(samples[i], load.perSecond),
 			P50:       spreadOf(samples[i], func(l load) float64 { return float64(l.P50) }),
 			P99:       spreadOf(samples[i], func(l load) float64 { return float64(l.P99) }),
@@ -67,22 +67,30 @@ func newRows(names []string, samples [][]sample) []row {
 }
 
 // newRatios leaves out comparisons with a scenario that did not run.
-func newRatios(comparisons []comparison, names []string, samples [][]sample) []ratio {
-	base := cpus(samples[slices.Index(names, baseline)])
+func newRatios(comparisons []comparison, scenarios []scenario, samples [][]sample) []ratio {
 	var ratios []ratio
 	for _, c := range comparisons {
-		of, by := slices.Index(names, c.of), slices.Index(names, c.by)
+		of, by := indexOf(scenarios, c.of), indexOf(scenarios, c.by)
 		if of < 0 || by < 0 {
 			continue
 		}
-		divisor := minus(cpus(samples[by]), base)
+		divisor := added(scenarios, samples, by)
 		r := ratio{Of: c.of, By: c.by, Noise: slices.Min(divisor) <= 0}
 		if !r.Noise {
-			r.spread = newSpread(divide(minus(cpus(samples[of]), base), divisor))
+			r.spread = newSpread(divide(added(scenarios, samples, of), divisor))
 		}
 		ratios = append(ratios, r)
 	}
 	return ratios
+}
+
+// added is a scenario's CPU time, round by round, above that of the same request without filters.
+func added(scenarios []scenario, samples [][]sample, i int) []float64 {
+	return minus(cpus(samples[i]), cpus(samples[indexOf(scenarios, scenarios[i].base())]))
+}
+
+func indexOf(scenarios []scenario, name string) int {
+	return slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 }
 
 func cpus(samples []sample) []float64 {
@@ -117,7 +125,7 @@ func (r *report) String() string {
 	fmt.Fprintln(&b, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, s := range r.Scenarios {
 		added := s.Added.format()
-		if s.Name == baseline {
+		if s.Name == s.Base {
 			added = ""
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %.0f | %.0f | %.0f | %.1f | %d |\n", s.Name, s.CPU.format(), added,

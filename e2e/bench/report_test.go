@@ -91,8 +91,8 @@ func TestSpread(t *testing.T) {
 
 // In the second round the machine is half as fast; what is added doubles, ratios stay.
 var (
-	testNames   = []string{baseline, "a", "b"}
-	testSamples = [][]sample{
+	testScenarios = []scenario{{name: baseline}, {name: "a"}, {name: "b"}}
+	testSamples   = [][]sample{
 		{cpuSample(20, 1000), cpuSample(40, 500), cpuSample(20, 900)},
 		{cpuSample(24, 800), cpuSample(48, 400), cpuSample(24, 800)},
 		{cpuSample(32, 600), cpuSample(64, 300), cpuSample(30, 600)},
@@ -106,7 +106,7 @@ func cpuSample(cpu float64, requests int) sample {
 }
 
 func TestRows(t *testing.T) {
-	rows := newRows(testNames, testSamples)
+	rows := newRows(testScenarios, testSamples)
 	require.Len(t, rows, 3)
 	assert.Equal(t, spread{0, 0, 0}, rows[0].Added)
 	a := rows[1]
@@ -122,12 +122,12 @@ func TestRows(t *testing.T) {
 }
 
 func TestRatios(t *testing.T) {
-	ratios := newRatios([]comparison{{"b", "a"}, {"absent", "a"}, {"a", "absent"}}, testNames, testSamples)
+	ratios := newRatios([]comparison{{"b", "a"}, {"absent", "a"}, {"a", "absent"}}, testScenarios, testSamples)
 	assert.Equal(t, []ratio{{Of: "b", By: "a", spread: spread{3, 2.5, 3}}}, ratios)
 
 	// In the first round, "a" used no more than the baseline.
 	noisy := [][]sample{testSamples[0], {cpuSample(20, 1), cpuSample(48, 1), cpuSample(24, 1)}, testSamples[2]}
-	ratios = newRatios([]comparison{{"b", "a"}, {"a", "b"}}, testNames, noisy)
+	ratios = newRatios([]comparison{{"b", "a"}, {"a", "b"}}, testScenarios, noisy)
 	assert.Equal(t, ratio{Of: "b", By: "a", Noise: true}, ratios[0])
 	assert.Equal(t, ratio{Of: "a", By: "b", spread: spread{8.0 / 24, 0, 0.4}}, ratios[1])
 	_, err := json.Marshal(ratios)
@@ -138,8 +138,8 @@ func TestMarkdown(t *testing.T) {
 	r := &report{
 		Date: "2026-01-02", Envoy: "1.40.0", CPUs: 2, Pinned: true, LoadBefore: "0.10", LoadAfter: "1.20", Stolen: 2.5,
 		Rounds: 3, Seconds: 1, Connections: 8,
-		Scenarios: newRows(testNames, testSamples),
-		Ratios:    newRatios([]comparison{{"b", "a"}}, testNames, testSamples),
+		Scenarios: newRows(testScenarios, testSamples),
+		Ratios:    newRatios([]comparison{{"b", "a"}}, testScenarios, testSamples),
 		Startup: []startup{
 			{Name: baseline, Seconds: 0.25, RSS: 40, Peak: 41},
 			{Name: "a", Seconds: 1.5, RSS: 50, Peak: 70},

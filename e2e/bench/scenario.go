@@ -1,6 +1,10 @@
 package main
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/go-jose/go-jose/v4"
+)
 
 // scenario is one row of the table: the filters in Envoy, what is asked and what must be answered. Scenarios with
 // the same filters share an Envoy.
@@ -16,15 +20,29 @@ type request struct {
 	Host    string
 	Path    string
 	Headers map[string]string
+	// Tokens are bearer tokens that take turns, in place of the one in Headers.
+	Tokens func() []string
 }
 
-// baseline is the scenario whose CPU time is subtracted from that of all others. It always runs.
-const baseline = "none"
+// The scenarios without filters, whose CPU time is subtracted from that of the others. The first always runs; to it, a
+// request with a token is one more header to read, which is not what a filter adds.
+const (
+	baseline      = "none"
+	baselineToken = "none-token"
+)
+
+// base is what a scenario is compared with: the same request without filters.
+func (s scenario) base() string {
+	if s.request.Headers != nil {
+		return baselineToken
+	}
+	return baseline
+}
 
 // scenarios is what is measured: one row for each. A module is named as its file in the build folder.
 func scenarios() []scenario {
 	few, many, crossed := numbered(20), numbered(10_000), cross(100, 100)
-	return []scenario{
+	return append([]scenario{
 		{baseline, nil, last(few), http.StatusOK},
 		{"empty", []filter{empty("bench/empty")}, last(few), http.StatusOK},
 		{"empty-stripped", []filter{empty("bench/empty-stripped")}, last(few), http.StatusOK},
@@ -35,7 +53,7 @@ func scenarios() []scenario {
 		{"rbac-10000-denied", []filter{rbac(many)}, denied(many), http.StatusForbidden},
 		{"authz-10000-denied", []filter{authz(many)}, denied(many), http.StatusForbidden},
 		{"authz-10000-cross", []filter{authz(crossed)}, last(crossed), http.StatusOK},
-	}
+	}, jwtScenarios()...)
 }
 
 // comparison is two scenarios whose added CPU time is divided, one by the other.
@@ -44,7 +62,7 @@ type comparison struct {
 }
 
 func comparisons() []comparison {
-	return []comparison{
+	return append([]comparison{
 		{"empty-stripped", "empty"},
 		{"authz-20", "empty"},
 		{"authz-10000", "authz-20"},
@@ -52,7 +70,7 @@ func comparisons() []comparison {
 		{"authz-20", "rbac-20"},
 		{"authz-10000", "rbac-10000"},
 		{"authz-10000-denied", "rbac-10000-denied"},
-	}
+	}, jwtComparisons()...)
 }
 
 // startups is what is started, with how many policies, to see what a configuration costs before the first request.
@@ -66,5 +84,6 @@ func startups() []scenario {
 		{"authz-10000", []filter{authz(many)}, last(many), http.StatusOK},
 		{"rbac-100000", []filter{rbac(most)}, last(most), http.StatusOK},
 		{"authz-100000", []filter{authz(most)}, last(most), http.StatusOK},
+		{"jwt-cached", []filter{jwtFilter(cachedRS256)}, withToken(jose.RS256), http.StatusOK},
 	}
 }

@@ -37,13 +37,16 @@ type load struct {
 func (l load) perSecond() float64 { return float64(l.Requests) / (float64(l.Microseconds) / 1e6) }
 
 // runWrk sends a request for so long, as fast as it is answered. Any answer but the expected one is an error.
-func runWrk(ctx context.Context, scriptFile, address string, r request, status int, duration time.Duration) (load, error) {
+// tokenFile has the request's Tokens, one a line; "" if it has none.
+func runWrk(
+	ctx context.Context, scriptFile, address string, r request, tokenFile string, status int, duration time.Duration,
+) (load, error) {
 	args := []string{"-t1", "-c" + strconv.Itoa(connections), "-d" + seconds(duration), "--timeout", seconds(timeout),
 		"-s", scriptFile, "-H", "Host: " + r.Host}
 	for name, value := range r.Headers {
 		args = append(args, "-H", name+": "+value)
 	}
-	args = append(args, "http://"+address+r.Path, "--", strconv.Itoa(status))
+	args = append(args, "http://"+address+r.Path, "--", strconv.Itoa(status), tokenFile)
 	out, err := exec.CommandContext(ctx, "wrk", args...).CombinedOutput()
 	if err != nil {
 		return load{}, fmt.Errorf("wrk: %w: %s", err, out)

@@ -1,5 +1,6 @@
 -- Reports a run of wrk as one line of JSON, exactly, and with the percentiles that its own summary lacks.
--- The argument is the status that is expected of every response.
+-- The arguments are the status that is expected of every response and, if requests take turns with bearer tokens, a
+-- file with a token a line.
 
 local thread
 
@@ -17,6 +18,26 @@ function init(args)
       if status ~= expected then unexpected = unexpected + 1 end
     end
   end
+  if args[2] and args[2] ~= "" then takeTurns(args[2]) end
+end
+
+function takeTurns(file)
+  -- Made beforehand, so that sending one costs no more than sending the same again and again.
+  local requests, at = {}, 0
+  for token in io.lines(file) do
+    requests[#requests + 1] = wrk.format(nil, nil, headersWith("Bearer " .. token))
+  end
+  request = function()
+    at = at % #requests + 1
+    return requests[at]
+  end
+end
+
+function headersWith(authorization)
+  local headers = {}
+  for name, value in pairs(wrk.headers) do headers[name] = value end
+  headers["Authorization"] = authorization
+  return headers
 end
 
 function done(summary, latency)

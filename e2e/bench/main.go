@@ -26,6 +26,7 @@ var (
 	rounds  = flag.Int("rounds", 5, "how often each scenario has its turn")
 	turn    = flag.Int("seconds", 3, "how long a turn is")
 	only    = flag.String("scenarios", "", "a regular expression: which to run, beside "+baseline)
+	counted = flag.Bool("instructions", false, "count instructions instead of time, with valgrind: a minute or two a scenario")
 	startUp = flag.Bool("startup", true, "measure also how long Envoy takes to start")
 	output  = flag.String("o", "markdown", "what to print: markdown or json")
 	file    = flag.String("file", "build/bench.json", "where the figures go")
@@ -56,7 +57,7 @@ func run(ctx context.Context) error {
 	case *output != "markdown" && *output != "json":
 		return fmt.Errorf("-o %s: expected markdown or json", *output)
 	}
-	if err := needTools(); err != nil {
+	if err := needTools(*counted); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Join(*dir, "start"), 0o755); err != nil {
@@ -65,6 +66,12 @@ func run(ctx context.Context) error {
 	r := &report{
 		Date: time.Now().UTC().Format(time.DateOnly), CPUs: runtime.NumCPU(), Pinned: runtime.NumCPU() > 1,
 		LoadBefore: loadAverage(), Rounds: *rounds, Seconds: *turn, Connections: connections,
+	}
+	if *counted {
+		if err := runInstructions(ctx, r, wanted); err != nil {
+			return err
+		}
+		return r.write()
 	}
 	if *startUp {
 		// First, while this process may still use all CPUs and no other Envoy is there.
@@ -76,6 +83,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	r.LoadAfter = loadAverage()
+	return r.write()
+}
+
+// write gives the figures to the file and to whoever started this.
+func (r *report) write() error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
@@ -91,8 +103,12 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-func needTools() error {
-	for tool, packageName := range map[string]string{"wrk": "wrk", "taskset": "util-linux"} {
+func needTools(counted bool) error {
+	tools := map[string]string{"wrk": "wrk", "taskset": "util-linux"}
+	if counted {
+		tools = map[string]string{"valgrind": "valgrind", "callgrind_control": "valgrind"}
+	}
+	for tool, packageName := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%w: install the package %s (Debian: apt-get install -y %s)", err, packageName, packageName)
 		}
@@ -116,6 +132,16 @@ func runStartups(ctx context.Context, wanted *regexp.Regexp) ([]startup, error) 
 		results = append(results, result)
 	}
 	return results, nil
+}
+
+// runInstructions measures no time, so it has no CPU for itself and no rounds.
+func runInstructions(ctx context.Context, r *report, wanted *regexp.Regexp) (err error) {
+	r.Pinned, r.Rounds, r.Seconds, r.Connections = false, 0, 0, 1
+	if r.Instructions, r.Envoy, err = countAll(ctx, *dir, chosen(scenarios(), wanted)); err != nil {
+		return err
+	}
+	r.InstructionRatios = newInstructionRatios(comparisons(), r.Instructions)
+	return nil
 }
 
 func runScenarios(ctx context.Context, r *report, wanted *regexp.Regexp) error {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,8 +30,9 @@ type proxy struct {
 	address string
 }
 
-// startProxy returns when Envoy accepts connections. Its files go to dir, under name. The context bounds the start.
-func startProxy(ctx context.Context, dir, name, bootstrap string) (*proxy, error) {
+// startProxy returns when Envoy accepts connections. Its files go to dir, under name. The context bounds the start. under
+// is a command that runs Envoy, if any.
+func startProxy(ctx context.Context, dir, name, bootstrap string, under ...string) (*proxy, error) {
 	binary, err := envoy.Binary()
 	if err != nil {
 		return nil, err
@@ -48,8 +50,9 @@ func startProxy(ctx context.Context, dir, name, bootstrap string) (*proxy, error
 	}
 	defer log.Close() // the child has its own
 	p := &proxy{log: log.Name(), exited: make(chan error, 1)}
-	p.cmd = exec.Command(binary, "-c", config, "--admin-address-path", adminFile, "--concurrency", "1",
+	command := append(slices.Clone(under), binary, "-c", config, "--admin-address-path", adminFile, "--concurrency", "1",
 		"--disable-hot-restart", "--log-level", "warning")
+	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// An Envoy does not outlive this process, however that ends; main holds on to the thread that this is about.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -154,14 +157,22 @@ func (p *proxy) ask(ctx context.Context, r request, expected int) error {
 
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-func get(ctx context.Context, url string, r request) (status int, body []byte, err error) {
+func newRequest(ctx context.Context, url string, r request) (*http.Request, error) {
 	out, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	out.Host = r.Host
 	for name, value := range r.Headers {
 		out.Header.Set(name, value)
+	}
+	return out, nil
+}
+
+func get(ctx context.Context, url string, r request) (status int, body []byte, err error) {
+	out, err := newRequest(ctx, url, r)
+	if err != nil {
+		return 0, nil, err
 	}
 	in, err := client.Do(out)
 	if err != nil {

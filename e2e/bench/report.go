@@ -20,9 +20,13 @@ type report struct {
 	Seconds     int     `json:"seconds"` // of a turn
 	Connections int     `json:"connections"`
 
-	Scenarios []row     `json:"scenarios"`
-	Ratios    []ratio   `json:"ratios"`
+	Scenarios []row     `json:"scenarios,omitempty"`
+	Ratios    []ratio   `json:"ratios,omitempty"`
 	Startup   []startup `json:"startup,omitempty"`
+
+	// With -instructions there are these and nothing else.
+	Instructions      []instructions     `json:"instructions,omitempty"`
+	InstructionRatios []instructionRatio `json:"instructionRatios,omitempty"`
 }
 
 // row is what became of a scenario in all rounds. Times are in microseconds; CPU time is Envoy's, per request.
@@ -112,50 +116,84 @@ func spreadOf(samples []sample, value func(load) float64) spread {
 // String is the report as Markdown.
 func (r *report) String() string {
 	var b strings.Builder
+	if len(r.Scenarios) > 0 {
+		r.writeScenarios(&b)
+	}
+	if len(r.Startup) > 0 {
+		r.writeStartup(&b)
+	}
+	if len(r.Instructions) > 0 {
+		r.writeInstructions(&b)
+	}
+	return b.String()
+}
+
+func (r *report) writeScenarios(b *strings.Builder) {
 	pinned := "Envoy and wrk each on a CPU of their own"
 	if !r.Pinned {
 		pinned = "Envoy and wrk on the same CPU: do not trust these figures"
 	}
-	fmt.Fprintf(&b, "%s, Envoy %s, one worker, %d CPUs, %s.\n", r.Date, r.Envoy, r.CPUs, pinned)
-	fmt.Fprintf(&b, "Medians (least to most) of %d rounds of %d s, %d connections. Load average %s before, %s after; "+
+	fmt.Fprintf(b, "%s, Envoy %s, one worker, %d CPUs, %s.\n", r.Date, r.Envoy, r.CPUs, pinned)
+	fmt.Fprintf(b, "Medians (least to most) of %d rounds of %d s, %d connections. Load average %s before, %s after; "+
 		"%.1f %% of the time stolen by the hypervisor.\n\n",
 		r.Rounds, r.Seconds, r.Connections, r.LoadBefore, r.LoadAfter, r.Stolen)
 
-	fmt.Fprintln(&b, "| scenario | CPU us/request | added us | requests/s | p50 us | p99 us | p99.9 us | longest ms | RSS MB |")
-	fmt.Fprintln(&b, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+	fmt.Fprintln(b, "| scenario | CPU us/request | added us | requests/s | p50 us | p99 us | p99.9 us | longest ms | RSS MB |")
+	fmt.Fprintln(b, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, s := range r.Scenarios {
 		added := s.Added.format()
 		if s.Name == s.Base {
 			added = ""
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %.0f | %.0f | %.0f | %.0f | %.1f | %d |\n", s.Name, s.CPU.format(), added,
+		fmt.Fprintf(b, "| %s | %s | %s | %.0f | %.0f | %.0f | %.0f | %.1f | %d |\n", s.Name, s.CPU.format(), added,
 			s.PerSecond.Median, s.P50.Median, s.P99.Median, s.P999.Median, s.Longest.Max/1000, s.RSS)
 	}
-
-	if len(r.Ratios) > 0 {
-		fmt.Fprintln(&b, "\n| added CPU of | divided by that of | ratio |")
-		fmt.Fprintln(&b, "| --- | --- | ---: |")
-		for _, q := range r.Ratios {
-			value := fmt.Sprintf("%.3g (%.3g to %.3g)", q.Median, q.Min, q.Max)
-			if q.Noise {
-				value = "too noisy"
-			}
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", q.Of, q.By, value)
-		}
+	if len(r.Ratios) == 0 {
+		return
 	}
-
-	if len(r.Startup) > 0 {
-		fmt.Fprintln(&b, "\n| start | s until the first answer | more than none | RSS MB | peak MB |")
-		fmt.Fprintln(&b, "| --- | ---: | ---: | ---: | ---: |")
-		for _, s := range r.Startup {
-			if s.Error != "" {
-				fmt.Fprintf(&b, "| %s | %s | | | |\n", s.Name, strings.ReplaceAll(s.Error, "|", "/"))
-				continue
-			}
-			fmt.Fprintf(&b, "| %s | %.2f | %.2f | %d | %d |\n", s.Name, s.Seconds, s.Seconds-r.Startup[0].Seconds, s.RSS, s.Peak)
+	fmt.Fprintln(b, "\n| added CPU of | divided by that of | ratio |")
+	fmt.Fprintln(b, "| --- | --- | ---: |")
+	for _, q := range r.Ratios {
+		value := fmt.Sprintf("%.3g (%.3g to %.3g)", q.Median, q.Min, q.Max)
+		if q.Noise {
+			value = "too noisy"
 		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", q.Of, q.By, value)
 	}
-	return b.String()
+}
+
+func (r *report) writeStartup(b *strings.Builder) {
+	fmt.Fprintln(b, "\n| start | s until the first answer | more than none | RSS MB | peak MB |")
+	fmt.Fprintln(b, "| --- | ---: | ---: | ---: | ---: |")
+	for _, s := range r.Startup {
+		if s.Error != "" {
+			fmt.Fprintf(b, "| %s | %s | | | |\n", s.Name, strings.ReplaceAll(s.Error, "|", "/"))
+			continue
+		}
+		fmt.Fprintf(b, "| %s | %.2f | %.2f | %d | %d |\n", s.Name, s.Seconds, s.Seconds-r.Startup[0].Seconds, s.RSS, s.Peak)
+	}
+}
+
+func (r *report) writeInstructions(b *strings.Builder) {
+	fmt.Fprintf(b, "%s, Envoy %s, one worker, under callgrind. Thousands of instructions of the whole Envoy, mean of %d requests.\n\n",
+		r.Date, r.Envoy, instructionsCounted)
+	fmt.Fprintln(b, "| scenario | k instructions/request | added |")
+	fmt.Fprintln(b, "| --- | ---: | ---: |")
+	for _, s := range r.Instructions {
+		added := fmt.Sprintf("%.1f", s.Added/1000)
+		if s.Name == s.Base {
+			added = ""
+		}
+		fmt.Fprintf(b, "| %s | %.1f | %s |\n", s.Name, s.PerRequest/1000, added)
+	}
+	if len(r.InstructionRatios) == 0 {
+		return
+	}
+	fmt.Fprintln(b, "\n| added instructions of | divided by those of | ratio |")
+	fmt.Fprintln(b, "| --- | --- | ---: |")
+	for _, q := range r.InstructionRatios {
+		fmt.Fprintf(b, "| %s | %s | %.3g |\n", q.Of, q.By, q.Ratio)
+	}
 }
 
 func (s spread) format() string { return fmt.Sprintf("%.1f (%.1f to %.1f)", s.Median, s.Min, s.Max) }

@@ -88,13 +88,13 @@ func (m *memoryIssuer) config(t *testing.T) []byte {
 	return config
 }
 
-// token is valid for five minutes. Tokens are between 500 and 1,200 bytes long, so that one does not simply take the
+// token is valid for five minutes, and not before. Tokens are between 500 and 1,200 bytes long, so that one does not simply take the
 // place of another.
 func (m *memoryIssuer) token(t *testing.T, number int, now time.Time) string {
 	t.Helper()
 	payload, err := json.Marshal(map[string]any{
 		"iss": "https://idp.example", "sub": fmt.Sprintf("user-%d", number), "aud": "records", "jti": fmt.Sprint(number),
-		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "scope": "openid profile read write",
+		"nbf": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "scope": "openid profile read write",
 		"email": "alice@example.org", "groups": strings.Fields(strings.Repeat("engineering ", 10+number*7%40)),
 	})
 	require.NoError(t, err)

@@ -31,7 +31,6 @@ type instructions struct {
 
 // countAll has one Envoy after the other: under callgrind each takes some 50 times as long as without.
 func countAll(ctx context.Context, dir string, scenarios []scenario) (results []instructions, version string, err error) {
-	perRequest := map[string]float64{}
 	for _, s := range scenarios {
 		progress("counting %s:", s.name)
 		var n float64
@@ -39,14 +38,21 @@ func countAll(ctx context.Context, dir string, scenarios []scenario) (results []
 			return nil, "", fmt.Errorf("%s: %w", s.name, err)
 		}
 		progress(" %.1f k instructions/request\n", n/1000)
-		perRequest[s.name] = n
 		results = append(results, instructions{Name: s.name, Base: s.base(), PerRequest: n})
 	}
-	for i := range results {
-		r := &results[i]
-		r.Added = r.PerRequest - perRequest[r.Base]
+	return addedTo(results), version, nil
+}
+
+// addedTo fills in what is added to the bases, which are among them.
+func addedTo(counted []instructions) []instructions {
+	perRequest := map[string]float64{}
+	for _, c := range counted {
+		perRequest[c.Name] = c.PerRequest
 	}
-	return results, version, nil
+	for i := range counted {
+		counted[i].Added = counted[i].PerRequest - perRequest[counted[i].Base]
+	}
+	return counted
 }
 
 // count tells also what version of Envoy it was.

@@ -23,8 +23,8 @@ import (
 )
 
 var (
-	rounds  = flag.Int("rounds", 5, "how often each scenario has its turn")
-	turn    = flag.Int("seconds", 3, "how long a turn is")
+	rounds  = flag.Int("rounds", 6, "how often each scenario has its turn")
+	turn    = flag.Int("seconds", 1, "how long a turn is")
 	only    = flag.String("scenarios", "", "a regular expression: which to run, beside "+baseline)
 	counted = flag.Bool("instructions", false, "count instructions instead of time, with valgrind: a minute or two a scenario")
 	startUp = flag.Bool("startup", true, "measure also how long Envoy takes to start")

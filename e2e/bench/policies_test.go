@@ -101,6 +101,7 @@ func TestScenariosAreConsistent(t *testing.T) {
 				assert.False(t, names[s.name], "two scenarios are named %s", s.name)
 				names[s.name] = true
 				assert.True(t, strings.HasPrefix(s.request.Path, "/"), s.name)
+				assert.True(t, name != "scenarios" || names[s.base()], "%s is compared with what does not come before it", s.name)
 			}
 			assert.Equal(t, baseline, all[0].name, "what others are compared with comes first")
 			assert.Empty(t, all[0].filters)
@@ -114,12 +115,18 @@ func TestScenariosAreConsistent(t *testing.T) {
 }
 
 func TestChosen(t *testing.T) {
-	all := []scenario{{name: baseline}, {name: "authz-20"}, {name: "rbac-20"}}
+	token := request{Headers: bearer("x")}
+	all := []scenario{
+		{name: baseline}, {name: "authz-20"}, {name: "rbac-20"}, {name: baselineToken, request: token},
+		{name: "jwt", request: token},
+	}
 	for expression, want := range map[string][]string{
-		"":              {baseline, "authz-20", "rbac-20"},
+		"":              {baseline, "authz-20", "rbac-20", baselineToken, "jwt"},
 		"authz":         {baseline, "authz-20"},
 		"^20":           {baseline},
 		"authz|rbac-20": {baseline, "authz-20", "rbac-20"},
+		"jwt":           {baseline, baselineToken, "jwt"},
+		"token":         {baseline, baselineToken},
 	} {
 		t.Run(expression, func(t *testing.T) {
 			var names []string

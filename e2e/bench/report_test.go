@@ -121,6 +121,59 @@ func TestRows(t *testing.T) {
 	assert.Equal(t, []float64{24, 48, 24}, a.Rounds)
 }
 
+// With a token the requests of "b" cost 6 more by themselves.
+func TestRequestsWithTokens(t *testing.T) {
+	token := request{Headers: bearer("x")}
+	scenarios := []scenario{{name: baseline}, {name: "a"}, {name: baselineToken, request: token}, {name: "b", request: token}}
+	var samples [][]sample
+	for _, cpu := range []float64{20, 24, 26, 34} {
+		samples = append(samples, []sample{cpuSample(cpu, 1)})
+	}
+	rows := newRows(scenarios, samples)
+	assert.Equal(t, baseline, rows[1].Base)
+	assert.Equal(t, spread{4, 4, 4}, rows[1].Added)
+	assert.Equal(t, baselineToken, rows[3].Base)
+	assert.Equal(t, spread{8, 8, 8}, rows[3].Added)
+	assert.Equal(t, []ratio{{Of: "b", By: "a", spread: spread{2, 2, 2}}}, newRatios([]comparison{{"b", "a"}}, scenarios, samples))
+	assert.Contains(t, (&report{Scenarios: rows}).String(), "\n| none-token | 26.0 (26.0 to 26.0) |  |")
+}
+
+func TestInstructions(t *testing.T) {
+	counted := addedTo([]instructions{
+		{Name: baseline, Base: baseline, PerRequest: 80_000},
+		{Name: "a", Base: baseline, PerRequest: 90_000},
+		{Name: baselineToken, Base: baselineToken, PerRequest: 100_000},
+		{Name: "b", Base: baselineToken, PerRequest: 125_040},
+	})
+	r := &report{Date: "2026-01-02", Envoy: "1.40.0", Instructions: counted,
+		InstructionRatios: newInstructionRatios([]comparison{{"b", "a"}, {"b", "absent"}, {"absent", "a"}, {"a", baseline}}, counted)}
+	assert.Equal(t, `2026-01-02, Envoy 1.40.0, one worker, under callgrind. Thousands of instructions of the whole Envoy, mean of 2000 requests.
+
+| scenario | k instructions/request | added |
+| --- | ---: | ---: |
+| none | 80.0 |  |
+| a | 90.0 | 10.0 |
+| none-token | 100.0 |  |
+| b | 125.0 | 25.0 |
+
+| added instructions of | divided by those of | ratio |
+| --- | --- | ---: |
+| b | a | 2.5 |
+`, r.String())
+	text, err := json.Marshal(r)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), `"instructions":[{"name":"none","base":"none","perRequest":80000,"added":0},`)
+	assert.NotContains(t, string(text), `"scenarios"`)
+}
+
+func TestTotalOf(t *testing.T) {
+	n, err := totalOf("fn=(1) f\n12 34\n\ntotals: 456789\n")
+	require.NoError(t, err)
+	assert.EqualValues(t, 456789, n)
+	_, err = totalOf("summary: 1\n")
+	assert.ErrorContains(t, err, "no line with totals")
+}
+
 func TestRatios(t *testing.T) {
 	ratios := newRatios([]comparison{{"b", "a"}, {"absent", "a"}, {"a", "absent"}}, testScenarios, testSamples)
 	assert.Equal(t, []ratio{{Of: "b", By: "a", spread: spread{3, 2.5, 3}}}, ratios)

@@ -41,8 +41,8 @@ func (i issuerOf) token(number int) string {
 		"scope": "openid profile read write", "email": "alice@example.org", "org": object{"dept": "sales"},
 	}
 	key := i.key()
-	signing := jose.SigningKey{Algorithm: jose.SignatureAlgorithm(i), Key: key}
-	signer := must(jose.NewSigner(signing, (&jose.SignerOptions{}).WithType("JWT")))
+	signing := jose.SigningKey{Algorithm: jose.SignatureAlgorithm(i), Key: key.Key}
+	signer := must(jose.NewSigner(signing, (&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", key.KeyID)))
 	return must(must(signer.Sign(must(json.Marshal(claims)))).CompactSerialize())
 }
 

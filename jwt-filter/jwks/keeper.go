@@ -70,7 +70,8 @@ func (k *Keeper) Tick(h host.Host, now time.Time, waiting bool) (news bool) {
 			k.fetch(h, r, now, false)
 			due = ms
 		}
-		if r.revision == 0 { // eager for the first set
+		// In time for what is due. Of a fetch that is under way, only the first is waited for eagerly.
+		if due > ms || r.revision == 0 {
 			period = min(period, time.Duration(due-ms)*time.Millisecond)
 		}
 	}

@@ -3,6 +3,7 @@ package jwks
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/palisade-mesh/palisade/filters/host"
 	"github.com/palisade-mesh/palisade/jwt-filter/jwt"
@@ -88,6 +89,8 @@ func receive(h host.Host, bodySize uint32) (text, result string, err error) {
 		}
 	}
 	switch {
+	case isProxys(h, status):
+		return "", "unreachable", errors.New("there was no answer: the proxy says status " + status + " itself")
 	case status != "200":
 		return "", "status", errors.New("the answer has status " + status)
 	case bodySize > MaxSetBytes:
@@ -102,6 +105,26 @@ func receive(h host.Host, bodySize uint32) (text, result string, err error) {
 		return "", "invalid", err
 	}
 	return text, "", nil
+}
+
+// isProxys tells whether an answer is the proxy's own, for want of another: Envoy answers a call in this way if it cannot
+// connect or has waited long enough before the headers came, and marks that by nothing but its words. A provider that used
+// them would be counted as something else, no more.
+func isProxys(h host.Host, status string) bool {
+	if status != "503" && status != "504" {
+		return false
+	}
+	const longest = 64
+	body, err := h.ResponseBody(longest)
+	if err != nil {
+		return false
+	}
+	for _, words := range [...]string{"upstream connect error", "upstream request timeout", "no healthy upstream"} {
+		if strings.HasPrefix(string(body), words) {
+			return true
+		}
+	}
+	return false
 }
 
 // random is from 0 to 1, to spread what would happen at the same time everywhere.

@@ -61,6 +61,8 @@ type ServerTLS struct {
 	// AskForClientCertificate accepts clients without a certificate, but
 	// verifies one that is shown.
 	AskForClientCertificate bool
+	// ALPN are the protocols that clients may choose from, such as "h2".
+	ALPN []string
 }
 
 // Wasm is one Proxy-Wasm filter with its configuration.
@@ -89,6 +91,8 @@ type Cluster struct {
 	Port int
 	// TLS is nil for plain HTTP.
 	TLS *ClientTLS
+	// HTTP2 is for an upstream that speaks HTTP/2, as gRPC servers do.
+	HTTP2 bool
 }
 
 // ClientTLS is how a cluster proves itself, and whom it accepts.
@@ -170,6 +174,9 @@ func (l Listener) render() (object, error) {
 		if l.TLS.RequireClientCertificate || l.TLS.AskForClientCertificate {
 			common["validation_context"] = object{"trusted_ca": object{"filename": l.TLS.CA}}
 		}
+		if l.TLS.ALPN != nil {
+			common["alpn_protocols"] = l.TLS.ALPN
+		}
 		chain["transport_socket"] = named("envoy.transport_sockets.tls",
 			"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", object{
 				"require_client_certificate": l.TLS.RequireClientCertificate,
@@ -242,6 +249,13 @@ func (c Cluster) render() object {
 		"load_assignment": object{"cluster_name": c.Name, "endpoints": list{object{"lb_endpoints": list{
 			object{"endpoint": object{"address": socketAddress(c.Host, c.Port)}},
 		}}}},
+	}
+	if c.HTTP2 {
+		const kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+		cluster["typed_extension_protocol_options"] = object{kind: object{
+			"@type":                "type.googleapis.com/" + kind,
+			"explicit_http_config": object{"http2_protocol_options": object{}},
+		}}
 	}
 	if c.TLS != nil {
 		common := commonTLS(c.TLS.Files)

@@ -1,7 +1,9 @@
 package envoy
 
 import (
+	"crypto/sha256"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -20,6 +22,8 @@ type Echo struct {
 	Method string      `json:"method"`
 	Path   string      `json:"path"`
 	Header http.Header `json:"header"`
+	// Digest is the SHA-256 of the request's body.
+	Digest []byte `json:"digest"`
 }
 
 // StartUpstream starts an upstream. Stop must be called.
@@ -27,8 +31,12 @@ func StartUpstream() *Upstream {
 	u := &Upstream{}
 	u.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		u.count.Add(1)
+		digest := sha256.New()
+		if _, err := io.Copy(digest, r.Body); err != nil {
+			panic(http.ErrAbortHandler) // the client is to see that not all of it came
+		}
 		w.Header().Set("content-type", "application/json")
-		_ = json.NewEncoder(w).Encode(Echo{Method: r.Method, Path: r.RequestURI, Header: r.Header})
+		_ = json.NewEncoder(w).Encode(Echo{Method: r.Method, Path: r.RequestURI, Header: r.Header, Digest: digest.Sum(nil)})
 	}))
 	return u
 }

@@ -37,15 +37,20 @@ func generate(alg jose.SignatureAlgorithm) (crypto.Signer, error) {
 }
 
 // newKeys makes one private key for every algorithm. The key IDs are the same
-// for every provider on purpose: a forger may choose any kid.
-func newKeys() (map[jose.SignatureAlgorithm]jose.JSONWebKey, error) {
+// for every provider on purpose: a forger may choose any kid. Only those of
+// later generations differ.
+func newKeys(generation int) (map[jose.SignatureAlgorithm]jose.JSONWebKey, error) {
+	suffix := ""
+	if generation > 1 {
+		suffix = fmt.Sprintf("-%d", generation)
+	}
 	keys := make(map[jose.SignatureAlgorithm]jose.JSONWebKey, len(Algorithms))
 	for _, alg := range Algorithms {
 		key, err := generate(alg)
 		if err != nil {
 			return nil, fmt.Errorf("idp: %w", err)
 		}
-		keys[alg] = jose.JSONWebKey{Key: key, KeyID: "key-" + string(alg), Algorithm: string(alg), Use: "sig"}
+		keys[alg] = jose.JSONWebKey{Key: key, KeyID: "key-" + string(alg) + suffix, Algorithm: string(alg), Use: "sig"}
 	}
 	return keys, nil
 }

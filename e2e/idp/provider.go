@@ -12,8 +12,9 @@ import (
 
 // Provider issues tokens in the name of one issuer.
 type Provider struct {
-	Issuer string
-	keys   map[jose.SignatureAlgorithm]jose.JSONWebKey
+	Issuer     string
+	generation int
+	keys       map[jose.SignatureAlgorithm]jose.JSONWebKey
 }
 
 // Claims of a token, as they go into its payload.
@@ -21,11 +22,21 @@ type Claims map[string]any
 
 // New makes a provider with fresh keys.
 func New(issuer string) (*Provider, error) {
-	keys, err := newKeys()
+	p := &Provider{Issuer: issuer}
+	return p, p.Rotate()
+}
+
+// Rotate replaces the provider's keys by fresh ones with other IDs. The old
+// ones are gone at once, as after a leak. It must not be called while another
+// method runs.
+func (p *Provider) Rotate() error {
+	keys, err := newKeys(p.generation + 1)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &Provider{Issuer: issuer, keys: keys}, nil
+	p.generation++
+	p.keys = keys
+	return nil
 }
 
 // Claims are those of a good token, valid for five minutes. Entries of extra

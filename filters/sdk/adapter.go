@@ -153,8 +153,17 @@ func (adapter) Enter(stream host.StreamID) bool {
 	}
 	current.stream = uint32(stream)
 	lent.reset()
-	return true
+	// A stream that has ended is there until the end of the event loop's turn, and a reply to it crashes Envoy if the client
+	// has reset it (HTTP/2). Only a stream that has ended has a duration.
+	if _, ended, err := (adapter{}).Property(streamDuration); err == nil && !ended {
+		return true
+	}
+	proxySetEffectiveContext(current.plugin)
+	current.stream = 0
+	return false
 }
+
+var streamDuration = []string{"request", "duration"}
 
 func (adapter) Resume() error { return proxyContinueStream(streamRequest).err() }
 

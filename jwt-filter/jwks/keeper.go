@@ -65,10 +65,16 @@ func (k *Keeper) Tick(h host.Host, now time.Time, waiting bool) (news bool) {
 		}
 		k.adopt(h, r, &s)
 		ms := now.UnixMilli()
+		if r.calling {
+			k.renew(h, r, ms)
+		}
 		due := s.due(ms, r.keep)
-		if due <= ms && !s.leased(ms, r.timeout) {
+		if due <= ms && !s.leased(ms) {
 			k.fetch(h, r, now, false)
 			due = ms
+		}
+		if r.calling {
+			period = min(period, renewPeriod)
 		}
 		// In time for what is due. Of a fetch that is under way, only the first is waited for eagerly.
 		if due > ms || r.revision == 0 {
@@ -113,14 +119,15 @@ func (k *Keeper) Await(h host.Host, lacks jwt.Lacks, since, now time.Time) (answ
 			continue
 		}
 		ms := now.UnixMilli()
-		fetching := s.leased(ms, r.timeout)
-		if !fetching && (keys && s.due(ms, r.keep) <= ms || ids && r.config.RefreshOnUnknownKid && s.mayAskForID(ms)) {
-			fetching = k.fetch(h, r, now, ids)
+		fetching := s.leased(ms)
+		due := s.due(ms, r.keep) <= ms
+		if !fetching && (due || ids && r.config.RefreshOnUnknownKid && s.mayAskForID(ms)) {
+			fetching = k.fetch(h, r, now, !due)
 			if !fetching { // it may have failed at once, or somebody was faster
 				if s, _, ok = r.read(h); !ok {
 					continue
 				}
-				fetching = s.leased(ms, r.timeout)
+				fetching = s.leased(ms)
 			}
 		}
 		if fetching || keys && s.due(ms, r.keep) < until.UnixMilli() {
@@ -158,9 +165,9 @@ func (k *Keeper) HTTPResponse(h host.Host, call host.CallID, bodySize uint32, no
 // fetch takes the lease and calls the cluster, unless somebody else is at it. It returns whether an answer will come.
 func (k *Keeper) fetch(h host.Host, r *remote, now time.Time, forKeyID bool) bool {
 	ms := now.UnixMilli()
-	lease := ms + r.timeout + leaseMargin.Milliseconds()
+	lease := ms + leaseTime.Milliseconds()
 	taken := r.update(h, func(s *state) bool {
-		if s.leased(ms, r.timeout) || !forKeyID && s.due(ms, r.keep) > ms || forKeyID && !s.mayAskForID(ms) {
+		if s.leased(ms) || !forKeyID && s.due(ms, r.keep) > ms || forKeyID && !s.mayAskForID(ms) {
 			return false
 		}
 		s.lease = lease
@@ -183,6 +190,20 @@ func (k *Keeper) fetch(h host.Host, r *remote, now time.Time, forKeyID bool) boo
 	}
 	r.call, r.calling = call, true
 	return true
+}
+
+// renew keeps the lease while an answer is waited for.
+func (k *Keeper) renew(h host.Host, r *remote, ms int64) {
+	lease := ms + leaseTime.Milliseconds()
+	if r.update(h, func(s *state) bool {
+		if s.lease != r.lease {
+			return false // it was late, and somebody else has it
+		}
+		s.lease = lease
+		return true
+	}) {
+		r.lease = lease
+	}
 }
 
 // fetched takes over a set and shares it.
@@ -217,8 +238,8 @@ func (k *Keeper) failed(h host.Host, r *remote, now time.Time, result string, er
 
 // adopt takes over what another worker has fetched, and returns whether that are other keys.
 func (k *Keeper) adopt(h host.Host, r *remote, s *state) bool {
-	if s.failures != r.seen.failures || s.lease != r.seen.lease {
-		r.seen.failures, r.seen.lease = s.failures, s.lease
+	if s.failures != r.seen.failures || s.fetched != r.seen.fetched {
+		r.seen.failures, r.seen.fetched = s.failures, s.fetched
 		k.news = true
 	}
 	if s.revision == r.revision || s.set == "" {

@@ -19,8 +19,8 @@ type remote struct {
 	config   *jwt.RemoteKeys
 	key      string // of the state in shared data
 
-	timeout, keep int64  // in milliseconds
-	revision      uint32 // of the keys that the Verifier has
+	keep     int64  // in milliseconds
+	revision uint32 // of the keys that the Verifier has
 
 	calling bool // a fetch of this worker is under way:
 	call    host.CallID
@@ -28,7 +28,7 @@ type remote struct {
 
 	seen struct { // of the state, when it was looked at last
 		failures uint32
-		lease    int64
+		fetched  int64
 	}
 }
 
@@ -36,8 +36,8 @@ func newRemote(provider int, name string, c *jwt.RemoteKeys) *remote {
 	return &remote{
 		provider: provider, name: name, config: c,
 		// Providers with the same source share it, whatever they are called.
-		key:     "palisade.jwks\x00" + c.Cluster + "\x00" + c.URI,
-		timeout: c.Timeout.Milliseconds(), keep: c.CacheDuration.Milliseconds(),
+		key:  "palisade.jwks\x00" + c.Cluster + "\x00" + c.URI,
+		keep: c.CacheDuration.Milliseconds(),
 	}
 }
 
@@ -67,7 +67,7 @@ func (r *remote) update(h host.Host, change func(*state) bool) bool {
 		}
 		switch err := h.SetSharedData(r.key, s.append(nil), cas); {
 		case err == nil:
-			r.seen.failures, r.seen.lease = s.failures, s.lease
+			r.seen.failures, r.seen.fetched = s.failures, s.fetched
 			return true
 		case !errors.Is(err, host.ErrCAS):
 			return false

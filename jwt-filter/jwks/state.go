@@ -13,7 +13,7 @@ type state struct {
 	failures  uint32 // fetches that have failed since the last that did not
 	fetched   int64  // when the set was last confirmed. All times are in milliseconds since 1970; 0 is never
 	next      int64  // when it is to be fetched again
-	lease     int64  // somebody is fetching it, and has until then; 0: nobody
+	lease     int64  // somebody is fetching it, and will say so again until then; 0: nobody
 	unknownID int64  // when it was last fetched for the sake of a key ID
 	set       string // the JWK Set, as text
 }
@@ -24,8 +24,10 @@ const (
 	unknownIDInterval = 10 * time.Second
 	// minBackOff and maxBackOff are how long after failures the next fetch is tried; each failure doubles it.
 	minBackOff, maxBackOff = 250 * time.Millisecond, 30 * time.Second
-	// leaseMargin is how much longer than a fetch's timeout a lease lasts.
-	leaseMargin = 500 * time.Millisecond
+	// leaseTime is how long a lease lasts that is not renewed, as it is each renewPeriod while the fetch goes on. Who
+	// fetches may be gone before the answer comes, and nobody gets it then: Envoy cancels the calls of a configuration
+	// that it replaces, at once if no request keeps it, as on its main thread.
+	leaseTime, renewPeriod = 2 * time.Second, 500 * time.Millisecond
 )
 
 const (
@@ -59,12 +61,15 @@ func parse(b []byte) state {
 // A clock may be set back. What then lies further ahead than it can is taken for past, or nobody would fetch for as long.
 
 // leased tells whether somebody is fetching.
-func (s *state) leased(now, timeout int64) bool {
-	return s.lease > now && s.lease <= now+timeout+leaseMargin.Milliseconds()
+func (s *state) leased(now int64) bool {
+	return s.lease > now && s.lease <= now+leaseTime.Milliseconds()
 }
 
 // due is when the set is to be fetched again, for a worker that keeps it so long.
 func (s *state) due(now, keep int64) int64 {
+	if s.lease != 0 && !s.leased(now) {
+		return now // whoever was fetching it is gone
+	}
 	next := s.next
 	if s.failures == 0 {
 		next = min(next, s.fetched+keep)

@@ -145,6 +145,7 @@ func (r *ring) run(t *testing.T, c *casetest.Case) {
 	if status == http.StatusOK && json.Unmarshal([]byte(body), &echo) == nil {
 		o.Passed = true
 		flatten(o.Upstream, echo.Header)
+		o.Upstream[":path"] = echo.Path
 	} else {
 		o.Status = status
 		flatten(o.Reply, header)

@@ -75,7 +75,7 @@ type Expect struct {
 	Principal string            `json:"principal"`
 	User      string            `json:"requestPrincipal"`
 	Passes    bool              `json:"passes"`   // the request goes on in spite of the effect (dry-run)
-	Upstream  map[string]string `json:"upstream"` // headers that must reach it; "" for one that must not
+	Upstream  map[string]string `json:"upstream"` // headers that must reach it, :path among them; "" for one that must not
 	Reply     map[string]string `json:"reply"`    // headers of the refusal
 	Body      []string          `json:"body"`     // parts of the refusal's body
 }
@@ -136,6 +136,30 @@ func (c *Case) complete(t *testing.T, f *File) {
 		c.Expect.Status = 403
 	}
 	require.Contains(t, []decision.Effect{decision.Allow, decision.Deny}, c.Expect.Effect, c.Name)
+	c.placeTokens(t)
+}
+
+// placeTokens puts tokens where their placeholders are.
+func (c *Case) placeTokens(t *testing.T) {
+	t.Helper()
+	for i := range c.Request.Tokens {
+		k := &c.Request.Tokens[i]
+		if k.placeholder() == "" {
+			continue
+		}
+		token, found := k.Compact(t), 0
+		put := func(text string) string {
+			found += strings.Count(text, k.placeholder())
+			return strings.ReplaceAll(text, k.placeholder(), token)
+		}
+		c.Request.Path = put(c.Request.Path)
+		for _, h := range append(c.Request.Headers, c.Expect.Upstream) {
+			for name, value := range h {
+				h[name] = put(value)
+			}
+		}
+		require.NotZero(t, found, "%s: %s stands nowhere", c.Name, k.placeholder())
+	}
 }
 
 // ConfigJSON is the case's configuration, with the test keys in place of "$keys".
@@ -165,7 +189,9 @@ func (c *Case) PlainHeaders(t *testing.T) [][2]string {
 		}
 	}
 	for i := range c.Request.Tokens {
-		list = append(list, c.Request.Tokens[i].header(t))
+		if k := &c.Request.Tokens[i]; k.placeholder() == "" {
+			list = append(list, k.header(t))
+		}
 	}
 	return list
 }

@@ -20,7 +20,7 @@ import (
 
 // Token is a token to be made for a case.
 type Token struct {
-	In     string         `json:"in"`     // header; default: authorization
+	In     string         `json:"in"`     // header; default: authorization. "$t": wherever the request and expect.upstream say $t
 	As     *string        `json:"as"`     // prefix; default: "Bearer "
 	Raw    string         `json:"raw"`    // the token as it is, instead of all that follows
 	Alg    string         `json:"alg"`    // default: ES256
@@ -42,6 +42,15 @@ func (k *Token) header(t *testing.T) [2]string {
 	return [2]string{name, prefix + k.Compact(t)}
 }
 
+// placeholder is what stands for the token in the case, "" if it has a header to itself.
+func (k *Token) placeholder() string {
+	if strings.HasPrefix(k.In, "$") {
+		return k.In
+	}
+	return ""
+}
+
+// Compact is the token.
 func (k *Token) Compact(t *testing.T) string {
 	t.Helper()
 	if k.Raw != "" {

@@ -144,13 +144,16 @@ var Classes = []Class{
 		}),
 	},
 	{
-		Name: "`crit`", Kinds: Stricter,
+		Name: "`crit`, or `b64: false`", Kinds: Stricter,
 		Example: func(m Maker) Request {
 			t := m.token("corp")
 			t.head("crit", `["b64"]`)
 			return m.request("/corp", "x-token", t.String())
 		},
-		of: anyToken(func(t *reading) bool { _, ok := t.head["crit"]; return ok }),
+		of: anyToken(func(t *reading) bool {
+			_, ok := t.head["crit"]
+			return ok || t.head["b64"] == false
+		}),
 	},
 	{
 		Name: "HMAC where `algorithms` does not list it", Kinds: Stricter,
@@ -312,10 +315,18 @@ var Classes = []Class{
 		in: isOutput,
 	},
 	{
-		Name: "a claim for a header that is `null` or the empty string", Kinds: Differs,
+		Name: "a claim for a header that is the empty string", Kinds: Differs,
 		Example: func(m Maker) Request { return m.request("/corp", "x-token", m.token("corp", "level", `""`).String()) },
 		of: anyToken(func(t *reading) bool {
-			return t.anyClaim(func(c any) bool { return c == nil || c == "" })
+			return t.anyClaim(func(c any) bool { return c == "" })
+		}),
+		in: isOutput,
+	},
+	{
+		Name: "a claim for a header with a space at an end", Kinds: Differs,
+		Example: func(m Maker) Request { return m.request("/corp", "x-token", m.token("corp", "level", `" x"`).String()) },
+		of: anyToken(func(t *reading) bool {
+			return t.anyClaim(func(c any) bool { s, ok := c.(string); return ok && s != strings.Trim(s, " ") })
 		}),
 		in: isOutput,
 	},

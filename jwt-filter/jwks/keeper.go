@@ -65,6 +65,9 @@ func (k *Keeper) Tick(h host.Host, now time.Time, waiting bool) (news bool) {
 		}
 		k.adopt(h, r, &s)
 		ms := now.UnixMilli()
+		if r.calling && ms > r.until {
+			r.calling = false // the answer is not going to come
+		}
 		if r.calling {
 			k.renew(h, r, ms)
 		}
@@ -188,7 +191,7 @@ func (k *Keeper) fetch(h host.Host, r *remote, now time.Time, forKeyID bool) boo
 		k.failed(h, r, now, "unreachable", errors.New("cluster "+r.config.Cluster+" cannot be called: "+err.Error()))
 		return false
 	}
-	r.call, r.calling = call, true
+	r.call, r.calling, r.until = call, true, now.Add(r.config.Timeout + leaseTime).UnixMilli()
 	return true
 }
 

@@ -15,7 +15,7 @@ import (
 const remoteConfig = `{"providers": {"corp": {"issuer": "https://idp.example", "jwksUri": "https://idp.example/keys",
 	"jwksCluster": "idp", "timeout": "60s"}}}`
 
-const keySet = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURo0"}]}`
+const keySet = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
 
 // newKeeper is a worker's.
 func newKeeper(t *testing.T) *Keeper {

@@ -25,6 +25,7 @@ type remote struct {
 	calling bool // a fetch of this worker is under way:
 	call    host.CallID
 	lease   int64
+	until   int64 // when the proxy must have answered
 
 	seen struct { // of the state, when it was looked at last
 		failures uint32

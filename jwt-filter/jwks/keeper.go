@@ -43,8 +43,7 @@ func New(c *jwt.Config, v *jwt.Verifier, count func(h host.Host, metric string))
 }
 
 // Start is for Configure. It takes over sets that are there already, as after an update of the configuration, and asks
-// for the first tick. It does not fetch: the proxy configures a plugin in its main thread, too, where nobody would get
-// the answer.
+// for the first tick, which fetches.
 func (k *Keeper) Start(h host.Host) error {
 	for _, r := range k.sets {
 		if s, _, ok := r.read(h); ok {
@@ -191,7 +190,7 @@ func (k *Keeper) fetch(h host.Host, r *remote, now time.Time, forKeyID bool) boo
 		k.failed(h, r, now, "unreachable", errors.New("cluster "+r.config.Cluster+" cannot be called: "+err.Error()))
 		return false
 	}
-	r.call, r.calling, r.until = call, true, now.Add(r.config.Timeout + leaseTime).UnixMilli()
+	r.call, r.calling, r.until = call, true, now.Add(r.config.Timeout+leaseTime).UnixMilli()
 	return true
 }
 

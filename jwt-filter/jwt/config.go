@@ -50,6 +50,7 @@ type ProviderConfig struct {
 	Binding        Binding
 
 	algorithms algorithmSet
+	foreign    []string // how no subject begins, because it would read as another issuer's
 }
 
 // HeaderLocation is a header that may carry a token.
@@ -121,6 +122,7 @@ func Decode(raw []byte) (*Config, error) {
 	if len(c.Providers) > maxProviders {
 		providers.Mistake("found " + strconv.Itoa(len(c.Providers)) + " providers; at most " + strconv.Itoa(maxProviders))
 	}
+	c.tellIssuersApart()
 	for i, n := range o.Get("rules").List() {
 		rule := n.Object("match", "require")
 		c.Rules = append(c.Rules, RuleConfig{
@@ -133,6 +135,19 @@ func Decode(raw []byte) (*Config, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// tellIssuersApart finds the issuers whose names go on where another's ends. A request principal is issuer + "/" + subject,
+// so a subject of the shorter one could read as one of the longer.
+func (c *Config) tellIssuersApart() {
+	for i := range c.Providers {
+		p := &c.Providers[i]
+		for j := range c.Providers {
+			if rest, ok := strings.CutPrefix(c.Providers[j].Issuer, p.Issuer+"/"); ok {
+				p.foreign = append(p.foreign, rest+"/")
+			}
+		}
+	}
 }
 
 func decodeProvider(m config.Member) ProviderConfig {

@@ -198,6 +198,9 @@ func (p *ProviderConfig) decodeLocations(o *config.Object) {
 	for _, e := range headers.NonEmptyList() {
 		o := e.Object("name", "prefix")
 		l := HeaderLocation{Name: decodeHeaderName(o.Require("name", `"authorization"`)), Prefix: o.Get("prefix").String("")}
+		if strings.IndexByte(l.Prefix, ',') >= 0 {
+			o.Get("prefix").Mistake("found \"" + l.Prefix + "\"; a comma separates values, so no prefix has one")
+		}
 		if l.Name == cookie.Header {
 			o.Get("name").Mistake("name the cookie in fromCookies instead")
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -62,7 +63,7 @@ func reject(reason string) rejection { return rejection{reason: reason} }
 
 // verify checks everything about a token that does not depend on the request, in the order of the contract. keys are nil
 // as long as they have not been fetched.
-func (p *ProviderConfig) verify(index int, t *Token, keys []*Key, s Signatures, now time.Time) (*identity, rejection) {
+func (p *ProviderConfig) verify(index int, t *Token, keys []*Key, s *budgeted, now time.Time) (*identity, rejection) {
 	if !p.algorithms.has(t.algorithm) {
 		return nil, reject("the token's algorithm is not accepted")
 	}
@@ -89,6 +90,9 @@ func (p *ProviderConfig) verify(index int, t *Token, keys []*Key, s Signatures, 
 		return nil, r
 	}
 	sub, hasSub := text(t.claims, "sub")
+	if slices.ContainsFunc(p.foreign, func(prefix string) bool { return strings.HasPrefix(sub, prefix) }) {
+		return nil, reject("the token's subject reads as one of another issuer")
+	}
 	if p.Subjects != nil && (!hasSub || !match.Any(p.Subjects, sub)) {
 		return nil, reject("the token's subject is not accepted")
 	}
@@ -118,7 +122,7 @@ func (p *ProviderConfig) verify(index int, t *Token, keys []*Key, s Signatures, 
 	return id, rejection{}
 }
 
-func (p *ProviderConfig) verifySignature(t *Token, keys []*Key, s Signatures) rejection {
+func (p *ProviderConfig) verifySignature(t *Token, keys []*Key, s *budgeted) rejection {
 	if keys == nil {
 		return rejection{reason: "the keys of the issuer are not available", undecided: true, lacks: lacksKeys}
 	}
@@ -129,7 +133,11 @@ func (p *ProviderConfig) verifySignature(t *Token, keys []*Key, s Signatures) re
 			continue
 		}
 		tried = true
-		err := checkSignature(s, t.algorithm, key, t.signed, t.signature)
+		if s.left == 0 {
+			return reject("the request needs too many signatures checked")
+		}
+		s.left--
+		err := checkSignature(s.Signatures, t.algorithm, key, t.signed, t.signature)
 		switch {
 		case err == nil:
 			return rejection{}
@@ -145,6 +153,16 @@ func (p *ProviderConfig) verifySignature(t *Token, keys []*Key, s Signatures) re
 		r.lacks = lacksKeyID
 	}
 	return r
+}
+
+// maxSignatures bounds the signatures that are checked for one request, in which keys and tokens without an ID would otherwise
+// multiply.
+const maxSignatures = 32
+
+// budgeted are the signatures that may still be checked for a request.
+type budgeted struct {
+	Signatures
+	left int
 }
 
 // maxSeconds bounds a NumericDate, far beyond the year 9999.

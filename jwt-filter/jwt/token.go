@@ -81,8 +81,8 @@ func ParseToken(raw string) (*Token, error) {
 
 // isFrom tells whether the token says that it is an issuer's.
 func (t *Token) isFrom(issuer string) bool {
-	iss, _ := text(t.claims, "iss")
-	return iss == issuer
+	iss, ok := text(t.claims, "iss")
+	return ok && iss == issuer
 }
 
 // parseHeader reads the JOSE header. jku, x5u, jwk and x5c, which would let a token bring its own key, are
@@ -112,7 +112,9 @@ func (t *Token) parseHeader(text string) error {
 				t.keyID = v.Str
 			case "typ":
 				// RFC 7515 section 4.1.9: a media type, "application/" left out where that is possible.
-				t.typ = strings.TrimPrefix(strings.ToLower(v.Str), "application/")
+				if t.typ = strings.ToLower(v.Str); t.typ != "application/" {
+					t.typ = strings.TrimPrefix(t.typ, "application/")
+				}
 			}
 		}
 		return err == nil

@@ -19,7 +19,7 @@ import (
 type Verifier struct {
 	config     *Config
 	clients    workload.Resolver
-	signatures Signatures
+	signatures budgeted
 	keys       [][]*Key // by provider; nil: not fetched yet
 	cache      *tokenCache
 	fallback   Requirement // where no rule matches
@@ -59,7 +59,7 @@ func (l Lacks) Any() bool { return l.Keys|l.KeyIDs != 0 }
 // New compiles a configuration. The Verifier remembers no tokens until it is told to.
 func New(c *Config, s Signatures) *Verifier {
 	v := &Verifier{
-		config: c, clients: c.Clients, signatures: s, keys: make([][]*Key, len(c.Providers)),
+		config: c, clients: c.Clients, signatures: budgeted{Signatures: s}, keys: make([][]*Key, len(c.Providers)),
 		cache: newTokenCache(CacheConfig{}, [16]byte{}), fallback: anyProvider(len(c.Providers)),
 	}
 	for i := range c.Providers {
@@ -125,6 +125,7 @@ func (v *Verifier) decide(r *request.Request, now time.Time, res *Result) {
 		res.deny(401, "the request has too many tokens")
 		return
 	}
+	v.signatures.left = maxSignatures
 	state := &v.tokens
 	*state = tokens{}
 	found := v.locator.found
@@ -261,7 +262,7 @@ func (v *Verifier) judge(l *located, r *request.Request, now time.Time, state *t
 					break
 				}
 			}
-			id, no = p.verify(i, parsed, v.keys[i], v.signatures, now)
+			id, no = p.verify(i, parsed, v.keys[i], &v.signatures, now)
 		}
 		if id != nil {
 			no = p.current(id, now, r, &v.clients)

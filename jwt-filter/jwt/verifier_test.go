@@ -213,3 +213,50 @@ func TestPublication(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, [][2]string{{"x-payload", b64([]byte(parsed.payload))}, {"x-sub", "alice"}, {"x-list", "[1,2]"}}, res.Set)
 }
+
+// "https://idp.example/t" + "/" + "alice" is also "https://idp.example" + "/" + "t/alice".
+func TestASubjectDoesNotReadAsAnotherIssuers(t *testing.T) {
+	config, err := Decode([]byte(mustJSON(t, object{"providers": object{
+		"corp":   object{"issuer": issuer, "jwks": allKeys(t)},
+		"tenant": object{"issuer": issuer + "/t", "jwks": allKeys(t)},
+	}})))
+	require.NoError(t, err)
+	v := New(config, InWasm{})
+	for _, c := range []struct {
+		issuer, sub string
+		status      uint32
+	}{{issuer, "alice", 200}, {issuer, "t", 200}, {issuer, "tt/alice", 200}, {issuer + "/t", "alice", 200}, {issuer, "t/alice", 401}, {issuer, "t/", 401}} {
+		res := decide(t, v, bearing(sign(t, jose.ES256, claimsFor(object{"iss": c.issuer, "sub": c.sub}))), now)
+		assert.Equal(t, c.status, res.Status, c)
+	}
+}
+
+// Tokens and keys without an ID do not multiply.
+func TestSignaturesOfARequestAreBounded(t *testing.T) {
+	var keys []object
+	for range MaxKeys {
+		keys = append(keys, jwk(t, "P-256", object{"kid": nil}))
+	}
+	counted := &countingSignatures{}
+	config, err := Decode([]byte(mustJSON(t, object{"providers": object{"corp": object{"issuer": issuer, "jwks": object{"keys": keys}}}})))
+	require.NoError(t, err)
+	v := New(config, counted)
+	var tokens []string
+	for range maxTokens {
+		tokens = append(tokens, sign(t, jose.ES256, claimsFor(nil)))
+	}
+	for range 2 { // each request anew
+		counted.n = 0
+		res := decide(t, v, bearing(tokens...), now)
+		assert.EqualValues(t, 401, res.Status)
+		assert.Equal(t, maxSignatures, counted.n)
+	}
+}
+
+// countingSignatures refuses all, and counts.
+type countingSignatures struct{ n int }
+
+func (s *countingSignatures) Verify(Algorithm, *Key, string, []byte) error {
+	s.n++
+	return ErrForged
+}

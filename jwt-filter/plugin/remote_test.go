@@ -228,7 +228,7 @@ func TestRemoteKeys(t *testing.T) {
 	rings(t, func(t *testing.T, start func(object, int) *process) {
 		t.Run("fetched before the first request, by one worker", func(t *testing.T) {
 			p := start(remote(nil), 4)
-			assert.Zero(t, p.fetches(), "not in Configure, which the main thread runs, too")
+			assert.Zero(t, p.fetches(), "not in Configure")
 			p.pass(100 * time.Millisecond)
 			require.Equal(t, 1, p.fetches())
 			call := p.caller().host.HTTPCalls[0]

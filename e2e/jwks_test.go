@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -43,6 +44,8 @@ func TestJWKS(t *testing.T) {
 	k.add("unknown key IDs", testUnknownKeyIDs)
 	k.add("back-off", testBackOff)
 	k.add("weak keys beside good ones", testWeakKeys)
+	k.add("no such cluster", testNoCluster)
+	k.add("no endpoint", testNoEndpoint)
 	k.run(t)
 }
 
@@ -71,7 +74,8 @@ type keyed struct {
 	upstream *envoy.Upstream
 	options  map[string]any // of the provider, in the configuration
 	first    idp.Answer     // nil: the server is down at first
-	cluster  string         // default: the server's
+
+	noCluster, noEndpoint bool // in Envoy
 
 	address string // of the listener
 }
@@ -89,7 +93,9 @@ func (e *keyedEnvoy) run(t *testing.T) {
 	for _, k := range e.scenarios {
 		k.upstream = upstream
 		k.start(t)
-		b.Clusters = append(b.Clusters, envoy.Cluster{Name: k.slug, Host: "127.0.0.1", Port: k.server.Port()})
+		if !k.noCluster {
+			b.Clusters = append(b.Clusters, k.serverCluster())
+		}
 		b.Listeners = append(b.Listeners, k.listener(t))
 	}
 	proxy := startWorkers(t, envoy.Options{Bootstrap: render(t, b), Concurrency: e.workers})
@@ -121,6 +127,14 @@ func (k *keyed) start(t *testing.T) {
 	k.server, err = idp.StartKeyServer(k.first)
 	require.NoError(t, err)
 	t.Cleanup(k.server.Stop)
+}
+
+func (k *keyed) serverCluster() envoy.Cluster {
+	c := envoy.Cluster{Name: k.slug, Host: "127.0.0.1", Port: k.server.Port()}
+	if k.noEndpoint {
+		c.Host = ""
+	}
+	return c
 }
 
 // listener has the scenario's filter.
@@ -661,4 +675,181 @@ func testWeakKeys(t *testing.T, k *keyed) func(*testing.T, *keyed) {
 		_, err := k.envoy.Log().Line(ctx, "provider "+k.slug+": the key set has 3 keys for the provider's algorithms, and 2 that are weak or malformed")
 		assert.NoError(t, err)
 	}
+}
+
+// testNoCluster and testNoEndpoint: the proxy does not know whom to ask.
+func testNoCluster(_ *testing.T, k *keyed) func(*testing.T, *keyed) {
+	k.noCluster = true
+	return testNobodyToAsk
+}
+
+func testNoEndpoint(_ *testing.T, k *keyed) func(*testing.T, *keyed) {
+	k.noEndpoint = true
+	return testNobodyToAsk
+}
+
+func testNobodyToAsk(t *testing.T, k *keyed) {
+	k.awaitFetched(t, "unreachable", 3)
+	assert.Equal(t, http.StatusServiceUnavailable, k.visitor(t, false).get("/", k.token(t, "alice")).status)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := k.envoy.Log().Line(ctx, "provider "+k.slug+": the key set was not fetched from http://"+k.slug+".example/jwks: cluster "+k.slug+" cannot be called")
+	assert.NoError(t, err)
+	assert.Empty(t, k.server.Fetches())
+}
+
+// TestJWKSUpdate gives Envoy another configuration while requests wait for
+// keys. Those that came before are decided about by the old one, with the keys
+// that either of them gets.
+func TestJWKSUpdate(t *testing.T) {
+	tests := []struct {
+		name, accepted string
+		perUpdate      int
+		start          func(*testing.T, *keyed) (update func() error)
+	}{
+		{"ECDS", "extension_config_discovery.http_filter.palisade.jwt-filter.config_reload", 1, startKeyedECDS},
+		{"LDS, filter chain in place", "listener_manager.listener_in_place_updated", 1,
+			func(t *testing.T, k *keyed) func() error { return startKeyedLDS(t, k, false) }},
+		{"LDS, whole listener", "listener_manager.listener_create_success", updateWorkers,
+			func(t *testing.T, k *keyed) func() error { return startKeyedLDS(t, k, true) }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			ready := make(chan struct{})
+			k := &keyed{name: "corp", options: map[string]any{"timeout": "60s"}}
+			k.test = func(_ *testing.T, k *keyed) { k.first = idp.After(ready, k.keys()) }
+			k.start(t)
+			update := test.start(t, k)
+			token := k.token(t, "alice")
+
+			before := k.wait(t, token)
+			k.awaitActive(t, waitingRequests, waitingRequests)
+			k.options["outputClaimToHeaders"] = []map[string]any{{"header": "x-subject", "claim": "sub"}}
+			k.update(t, test.accepted, test.perUpdate, update)
+			after := k.wait(t, token)
+			k.awaitActive(t, 2*waitingRequests, 2*waitingRequests)
+
+			close(ready)
+			for range waitingRequests {
+				a := <-before
+				assert.Equal(t, http.StatusOK, a.status, "%s %v", a.body, a.err)
+				assert.Equal(t, "alice", a.echo.Header.Get("x-user"))
+				a = <-after
+				assert.Equal(t, http.StatusOK, a.status, "%s %v", a.body, a.err)
+				assert.Equal(t, "alice", a.echo.Header.Get("x-subject"))
+				assert.Empty(t, a.echo.Header.Get("x-user"))
+			}
+			// One, unless it was under way on Envoy's main thread, where no request keeps the old configuration.
+			assert.LessOrEqual(t, len(k.server.Fetches()), 2)
+			assertNoTrap(t, k.envoy)
+		})
+	}
+
+	// Without requests that keep it, the old configuration is gone at once, and its fetch with it. The new one does not
+	// wait for the time that it would have had.
+	t.Run("nobody waits", func(t *testing.T) {
+		ready := make(chan struct{})
+		k := &keyed{name: "corp", options: map[string]any{"timeout": "60s"}}
+		k.test = func(_ *testing.T, k *keyed) { k.first = idp.After(ready, k.keys()) }
+		k.start(t)
+		update := startKeyedECDS(t, k)
+		eventually(t, func() bool { return len(k.server.Fetches()) == 1 })
+		k.options["clockSkew"] = "1s"
+		k.update(t, tests[0].accepted, 1, update)
+		close(ready)
+		a := k.visitor(t, false).get("/", k.token(t, "alice"))
+		assert.Equal(t, http.StatusOK, a.status, "%s %v", a.body, a.err)
+		assert.Less(t, a.elapsed, 30*time.Second)
+		assertNoTrap(t, k.envoy)
+	})
+}
+
+// TestJWKSImpatience has clients give up when the filter does: what it says
+// must not reach a stream that has just ended. Envoy would crash.
+func TestJWKSImpatience(t *testing.T) {
+	const timeout, rounds, clients = time.Second, 6, 200
+	k := &keyed{name: "corp", options: map[string]any{"timeout": timeout.String()}}
+	k.test = func(_ *testing.T, k *keyed) { k.first = failures()["hanging"].answer }
+	k.start(t)
+	startKeyedLDS(t, k, false)
+	token := k.token(t, "alice")
+	for round := range rounds {
+		var wait sync.WaitGroup
+		for i := range clients {
+			ctx, cancel := context.WithTimeout(t.Context(), timeout-20*time.Millisecond+time.Duration(i)*250*time.Microsecond)
+			defer cancel()
+			v := k.visitor(t, i%8 != 0) // what HTTP/2 clients do is more delicate
+			wait.Go(func() { v.send(ctx, http.MethodGet, "/", token, nil) })
+		}
+		wait.Wait()
+		select {
+		case <-k.envoy.Exited():
+			require.Fail(t, "Envoy has exited", "round %d", round)
+		default:
+		}
+	}
+	k.awaitActive(t, 0, 0)
+	assertNoTrap(t, k.envoy)
+	assert.Equal(t, http.StatusUnauthorized, k.visitor(t, true).get("/", "").status)
+}
+
+const waitingRequests = 12
+
+// wait sends requests that will have to wait.
+func (k *keyed) wait(t *testing.T, token string) <-chan answer {
+	t.Helper()
+	answers := make(chan answer, waitingRequests)
+	for i := range waitingRequests {
+		v := k.visitor(t, i%2 == 1)
+		go func() { answers <- v.get("/", token) }()
+	}
+	return answers
+}
+
+// update writes the configuration and waits until it is in force.
+func (k *keyed) update(t *testing.T, accepted string, perUpdate int, write func() error) {
+	t.Helper()
+	u := &updated{envoy: k.envoy}
+	before := u.stat(t, accepted)
+	require.NoError(t, write())
+	u.await(t, accepted, before+perUpdate)
+}
+
+func startKeyedECDS(t *testing.T, k *keyed) (update func() error) {
+	t.Helper()
+	filter := envoy.Wasm{Name: "jwt-filter", DiscoveryFile: filepath.Join(t.TempDir(), "jwt.json")}
+	update = func() error {
+		filter.Config = k.config(t)
+		return filter.WriteDiscovery()
+	}
+	require.NoError(t, update())
+	k.startUpdatable(t, func(b *envoy.Bootstrap) {
+		b.Listeners = []envoy.Listener{{Name: k.slug, Cluster: "upstream", Filters: []envoy.Wasm{filter}}}
+	})
+	return update
+}
+
+func startKeyedLDS(t *testing.T, k *keyed, whole bool) (update func() error) {
+	t.Helper()
+	file, first := filepath.Join(t.TempDir(), "listeners.json"), true
+	update = func() error {
+		l := k.listener(t)
+		if whole && !first {
+			l.Inspectors = []envoy.Extension{envoy.TLSInspector}
+		}
+		first = false
+		return envoy.WriteListeners(file, l)
+	}
+	require.NoError(t, update())
+	k.startUpdatable(t, func(b *envoy.Bootstrap) { b.ListenersFile = file })
+	return update
+}
+
+func (k *keyed) startUpdatable(t *testing.T, complete func(*envoy.Bootstrap)) {
+	t.Helper()
+	k.upstream = startUpstream(t)
+	b := envoy.Bootstrap{Clusters: []envoy.Cluster{k.upstream.Cluster("upstream"), k.serverCluster()}}
+	complete(&b)
+	k.envoy = startWorkers(t, envoy.Options{Bootstrap: render(t, b), Concurrency: updateWorkers, DrainTime: time.Minute})
+	k.address = k.envoy.Listener(k.slug)
 }

@@ -86,7 +86,7 @@ type Wasm struct {
 // Cluster is one upstream address.
 type Cluster struct {
 	Name string
-	// Host and Port of the upstream.
+	// Host and Port of the upstream. Without a host, the cluster has no endpoint.
 	Host string
 	Port int
 	// TLS is nil for plain HTTP.
@@ -249,6 +249,9 @@ func (c Cluster) render() object {
 		"load_assignment": object{"cluster_name": c.Name, "endpoints": list{object{"lb_endpoints": list{
 			object{"endpoint": object{"address": socketAddress(c.Host, c.Port)}},
 		}}}},
+	}
+	if c.Host == "" {
+		delete(cluster, "load_assignment")
 	}
 	if c.HTTP2 {
 		const kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"

@@ -277,10 +277,10 @@ func (v *Verifier) judge(l *located, r *request.Request, now time.Time, state *t
 			return
 		}
 		if p.Remote != nil {
-			switch {
-			case no.lacks == lacksKeys:
+			switch no.lacks {
+			case lacksKeys:
 				lacks.Keys |= 1 << i
-			case no.lacks == lacksKeyID:
+			case lacksKeyID:
 				lacks.KeyIDs |= 1 << i
 			}
 		}

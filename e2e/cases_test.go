@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,9 +97,10 @@ func (r *ring) filters(t *testing.T, c *casetest.Case) []envoy.Wasm {
 	type object = map[string]any
 	providers := object{}
 	var all []object
-	for name, claims := range c.Request.Claims {
+	// In order, because the chain is how the listener is found again.
+	for _, name := range slices.Sorted(maps.Keys(c.Request.Claims)) {
 		providers[name] = object{
-			"issuer": claims["iss"], "jwks": json.RawMessage(casetest.Keys(t)), "requireExpiration": false,
+			"issuer": c.Request.Claims[name]["iss"], "jwks": json.RawMessage(casetest.Keys(t)), "requireExpiration": false,
 			"spaceDelimitedClaims": []string{},
 			"fromHeaders":          []object{{"name": tokenHeader(name)}},
 		}

@@ -59,6 +59,23 @@ func ParsePublicKey(encoded []byte) (*PublicKey, error) {
 	return k, nil
 }
 
+// IsSound tells whether the key is one that a private key has (RFC 8032 section 5.1.5): in its one encoding, and not of small
+// order. Under a key of small order anybody can sign.
+func (k *PublicKey) IsSound() bool {
+	var a point
+	if !a.setBytes(&k.encoded) || a.bytes() != k.encoded {
+		return false
+	}
+	var twice completed
+	for range 3 {
+		twice.double(&a)
+		a.extend(&twice)
+	}
+	var difference element
+	difference.sub(&a.y, &a.z)
+	return !a.x.isZero() || !difference.isZero() // eight times the key is not the neutral point
+}
+
 // Verify tells whether a signature is the key's, of this message.
 func (k *PublicKey) Verify(message string, signature []byte) bool {
 	var s, h scalar

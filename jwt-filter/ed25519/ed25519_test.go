@@ -259,3 +259,31 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	})
 }
+
+func TestIsSound(t *testing.T) {
+	sound := func(encoded []byte) bool {
+		k, err := ParsePublicKey(encoded)
+		require.NoError(t, err)
+		return k.IsSound()
+	}
+	for _, p := range torsion {
+		for _, encoded := range encodings(p) {
+			assert.False(t, sound(encoded), "%x", encoded)
+		}
+	}
+	for i := range int64(50) {
+		p := bigBase.times(big.NewInt(1 + i))
+		encoded := p.bytes()
+		assert.True(t, sound(encoded[:]), "%x", encoded)
+		mixed := p.add(torsion[1+i%7]).bytes()
+		assert.True(t, sound(mixed[:]), "a part of small order does not make it one: %x", mixed)
+	}
+	// Points of large order of which the encoding is not canonical: y from p to 2^255, of which 19 numbers there are.
+	for y := int64(2); y < 19; y++ {
+		if p, ok := withY(big.NewInt(y)); ok && p.times(big.NewInt(8)).x.Sign() != 0 {
+			for i, encoded := range encodings(p) {
+				assert.Equal(t, i == 0, sound(encoded), "%x", encoded)
+			}
+		}
+	}
+}

@@ -2,9 +2,7 @@ package jwt
 
 import (
 	"crypto/ecdsa"
-	"math/big"
 	"math/bits"
-	"slices"
 	"strconv"
 
 	"github.com/tidwall/gjson"
@@ -228,44 +226,12 @@ func (k *Key) parseOKP(v gjson.Result) string {
 	if err != nil {
 		return "x is not a point of Ed25519"
 	}
-	if !isEd25519Key(x) {
+	if !key.IsSound() {
 		return "x is not the public key of any private key of Ed25519"
 	}
 	k.ed25519 = key
 	k.algorithms = 1 << EdDSA
 	return ""
-}
-
-// isEd25519Key tells whether 32 bytes are a point of the curve in its one encoding (RFC 8032 section 5.1.3), and not of
-// small order. crypto/ed25519 looks at the former when it verifies only. Under the eight points of the latter, of which
-// 32 zeros are one, anybody can sign.
-func isEd25519Key(key []byte) bool {
-	one := big.NewInt(1)
-	p := new(big.Int).Lsh(one, 255)
-	p.Sub(p, big.NewInt(19))
-	d := new(big.Int).ModInverse(big.NewInt(121666), p)
-	d.Mul(d, big.NewInt(-121665)).Mod(d, p)
-
-	bytes := slices.Clone(key)
-	slices.Reverse(bytes)
-	bytes[0] &= 0x7f // the sign of x
-	y := new(big.Int).SetBytes(bytes)
-	if y.Cmp(p) >= 0 {
-		return false
-	}
-	// On the curve, x^2 = (y^2 - 1) / (d y^2 + 1): that must have a root, as its numerator times its denominator then has.
-	y2 := new(big.Int).Mul(y, y)
-	y2.Mod(y2, p)
-	denominator := new(big.Int).Mul(d, y2)
-	x2 := new(big.Int).Sub(y2, one)
-	x2.Mul(x2, denominator.Add(denominator, one)).Mod(x2, p)
-	if big.Jacobi(x2, p) < 0 {
-		return false
-	}
-	// Of order 1 and 2: y^2 = 1. Of order 4: y = 0. Of order 8, twice which is of order 4: d y^4 + 2 y^2 = 1.
-	eighth := new(big.Int).Mul(d, y2)
-	eighth.Add(eighth, big.NewInt(2)).Mul(eighth, y2).Mod(eighth, p)
-	return y2.Sign() != 0 && y2.Cmp(one) != 0 && eighth.Cmp(one) != 0
 }
 
 func (k *Key) parseOct(v gjson.Result) string {

@@ -109,7 +109,9 @@ func testGateway(t *testing.T, credentials *configs.Credentials) {
 	frontend.StartTLS()
 	t.Cleanup(frontend.Close)
 
-	bootstrap, err := credentials.Render("gateway.yaml", map[int]int{15001: 0, 8443: 0, 15016: port(t, frontend.Listener.Addr().String())})
+	bootstrap, err := credentials.Render("gateway.yaml", map[int]int{
+		15001: 0, 8443: 0, 15016: port(t, frontend.Listener.Addr().String()), 18080: freePort(t),
+	})
 	require.NoError(t, err)
 	url := "https://" + startEnvoy(t, bootstrap).Listener("internet")
 	internet := credentials.InternetTLS()

@@ -100,6 +100,15 @@ func refused(t *testing.T, err error) *envoy.RefusedError {
 	return refusal
 }
 
+// freePort is a port of 127.0.0.1 that nobody listened on just now.
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	return port(t, listener.Addr().String())
+}
+
 func port(t *testing.T, address string) int {
 	t.Helper()
 	_, text, err := net.SplitHostPort(address)

@@ -46,6 +46,10 @@ func (r *renderer) replace(key string, value any) (any, error) {
 		return r.filterConfig(value)
 	case "jwks": // jwt-filter's
 		return r.keys, nil
+	case "inline_string": // what stands for an identity provider
+		if text, ok := value.(string); ok && strings.HasPrefix(text, `{"keys"`) {
+			return string(r.keys), nil
+		}
 	case "local_jwks": // jwt_authn's
 		return map[string]any{"inline_string": string(r.keys)}, nil
 	case "filename":

@@ -28,8 +28,10 @@ type TokenResponse struct {
 	TokenType   string `json:"token_type"`
 }
 
-// ServeHTTP offers GET /jwks and POST /token.
+// ServeHTTP offers GET /jwks, POST /token and, for who wants to see it happen, POST /rotate.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.serving.Lock()
+	defer p.serving.Unlock()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("content-type", "application/jwk-set+json")
@@ -43,6 +45,11 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		w.Header().Set("content-type", "application/json")
 		_ = json.NewEncoder(w).Encode(TokenResponse{AccessToken: token, TokenType: "Bearer"})
+	})
+	mux.HandleFunc("POST /rotate", func(w http.ResponseWriter, _ *http.Request) {
+		if err := p.Rotate(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
 	})
 	mux.ServeHTTP(w, r)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -13,6 +14,7 @@ import (
 // Provider issues tokens in the name of one issuer.
 type Provider struct {
 	Issuer     string
+	serving    sync.Mutex // one request at a time, for Rotate
 	generation int
 	keys       map[jose.SignatureAlgorithm]jose.JSONWebKey
 }

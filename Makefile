@@ -101,13 +101,18 @@ SDK_EXPORTS := $(NEEDED_EXPORTS) proxy_on_log proxy_on_tick proxy_on_queue_ready
 	proxy_on_response_trailers proxy_on_http_call_response proxy_on_new_connection proxy_on_downstream_data \
 	proxy_on_downstream_connection_close proxy_on_upstream_data proxy_on_upstream_connection_close
 EMPTY_FILES := $(TOOLCHAIN_FILES) $(wildcard e2e/bench/empty/*)
-BENCH_MODULES := $(ARTIFACTS) build/bench/empty.wasm build/bench/empty-stripped.wasm
+# What the host calls of a filter on filters/sdk.
+CALLS_EXPORTS := $(filter-out proxy_on_done proxy_on_delete,$(NEEDED_EXPORTS))
+BENCH_MODULES := $(ARTIFACTS) build/bench/empty.wasm build/bench/empty-stripped.wasm build/bench/calls.wasm
 
 build/bench/empty.wasm: $(EMPTY_FILES)
 	@toolchain/build-filter.sh ./e2e/bench/empty $@ "$$(echo $(SDK_EXPORTS) | tr ' ' ,)"
 
 build/bench/empty-stripped.wasm: $(EMPTY_FILES)
 	@toolchain/build-filter.sh ./e2e/bench/empty $@ "$$(echo $(NEEDED_EXPORTS) | tr ' ' ,)"
+
+build/bench/calls.wasm: $(TOOLCHAIN_FILES) $(SHARED_FILES) $(wildcard e2e/bench/calls/*)
+	@toolchain/build-filter.sh ./e2e/bench/calls $@ "$$(echo $(CALLS_EXPORTS) | tr ' ' ,)"
 
 .PHONY: bench
 bench: $(BENCH_MODULES) ## what the filters cost in stock Envoy, as ratios (BENCH_FLAGS="-rounds 9 -scenarios authz")

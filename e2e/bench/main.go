@@ -137,7 +137,7 @@ func runStartups(ctx context.Context, wanted *regexp.Regexp) ([]startup, error) 
 // runInstructions measures no time, so it has no CPU for itself and no rounds.
 func runInstructions(ctx context.Context, r *report, wanted *regexp.Regexp) (err error) {
 	r.Pinned, r.Rounds, r.Seconds, r.Connections = false, 0, 0, 1
-	if r.Instructions, r.Envoy, err = countAll(ctx, *dir, chosen(scenarios(), wanted)); err != nil {
+	if r.Instructions, r.Envoy, err = countAll(ctx, *dir, chosen(append(scenarios(), callScenarios()...), wanted)); err != nil {
 		return err
 	}
 	r.InstructionRatios = newInstructionRatios(comparisons(), r.Instructions)

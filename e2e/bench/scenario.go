@@ -56,6 +56,20 @@ func scenarios() []scenario {
 	}, jwtScenarios()...)
 }
 
+// callScenarios are for instructions only: each call is too cheap for a clock. Those of requests with a token, because the
+// headers of a request are one of the calls.
+func callScenarios() []scenario {
+	call := func(name, calls string) scenario {
+		filters := []filter{wasm("bench/calls", func() string { return calls })}
+		return scenario{"call-" + name, filters, withToken(jose.RS256), http.StatusOK}
+	}
+	scenarios := []scenario{call("none", "")}
+	for _, name := range []string{"now", "headers", "count", "remove", "set", "claims", "record", "peer", "address"} {
+		scenarios = append(scenarios, call(name, name))
+	}
+	return scenarios
+}
+
 // comparison is two scenarios whose added CPU time is divided, one by the other.
 type comparison struct {
 	of, by string

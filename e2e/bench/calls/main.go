@@ -1,0 +1,76 @@
+// The filter that makes those calls of the host that its configuration names, and nothing else: what each one costs, which
+// every filter that makes it pays.
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/palisade-mesh/palisade/filters/host"
+	"github.com/palisade-mesh/palisade/filters/request"
+	"github.com/palisade-mesh/palisade/filters/sdk"
+)
+
+func main() {}
+
+func init() { sdk.Run(host.Filter{Name: "calls", Configure: configure}) }
+
+func configure(h host.Host) (host.Handler, error) {
+	text, err := h.Configuration()
+	if err != nil {
+		return nil, err
+	}
+	c := &calls{
+		// As long as those of a usual token and a usual request.
+		claims: []byte(strings.Repeat("c", 330)), record: []byte(strings.Repeat("r", 300)),
+	}
+	if c.counter, err = h.DefineMetric(host.Counter, "calls"); err != nil {
+		return nil, err
+	}
+	for _, name := range strings.Fields(string(text)) {
+		call := c.named(name)
+		if call == nil {
+			return nil, errors.New("no call is named " + name)
+		}
+		c.calls = append(c.calls, call)
+	}
+	return c, nil
+}
+
+type calls struct {
+	calls          []func(host.Host)
+	claims, record []byte
+	counter        uint32
+}
+
+func (c *calls) named(name string) func(host.Host) {
+	switch name {
+	case "now":
+		return func(h host.Host) { h.Now() }
+	case "headers":
+		return func(h host.Host) { _, _ = h.RequestHeaders() }
+	case "count":
+		return func(h host.Host) { _ = h.AddMetric(c.counter, 1) }
+	case "remove":
+		return func(h host.Host) { _ = h.RemoveRequestHeader("authorization") }
+	case "set":
+		return func(h host.Host) { _ = h.SetRequestHeader("x-user", "2f1c3d4e-0000-4000-8000-000000000001") }
+	case "claims":
+		return func(h host.Host) { _ = h.SetProperty("palisade.jwt", c.claims) }
+	case "record":
+		return func(h host.Host) { _ = h.SetProperty("palisade.jwt.decision", c.record) }
+	case "peer": // absent without TLS
+		return func(h host.Host) { _, _, _ = h.Property(request.PropertyPeerURISAN) }
+	case "address":
+		return func(h host.Host) { _, _, _ = h.Property(request.PropertySourceAddress) }
+	}
+	return nil
+}
+
+// RequestHeaders implements host.Handler.
+func (c *calls) RequestHeaders(h host.Host) host.Action {
+	for _, call := range c.calls {
+		call(h)
+	}
+	return host.Continue
+}

@@ -3,8 +3,10 @@ package jwtauthn
 import (
 	"encoding/json"
 	"math"
+	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Kind is a way in which the two do not agree.
@@ -47,7 +49,9 @@ var Classes = []Class{
 			return m.request("/corp", "authorization", "Bearer "+m.token("corp").String()+", Basic eDp5")
 		},
 		of: func(v *view) bool {
-			return v.anyValue(func(s siteValue) bool { return strings.Contains(s.value, ",") || v.isBesideAnother(s) })
+			return v.anyValue(func(s siteValue) bool {
+				return s.isHeader() && (strings.Contains(s.value, ",") || v.isBesideAnother(s))
+			})
 		},
 	},
 	{
@@ -59,6 +63,56 @@ var Classes = []Class{
 				return strings.Trim(skipped, " \t") != ""
 			})
 		},
+	},
+	{
+		Name: "an empty token: `x-token:`, `?access_token=`, `session=`", Kinds: Looser | Differs, Shows: Looser,
+		Example: func(m Maker) Request { return m.request("/optional", "cookie", "session=") },
+		of: func(v *view) bool {
+			return v.anyValue(func(s siteValue) bool {
+				return slices.ContainsFunc(s.cuts(), func(cut string) bool { return strings.Trim(cut, `"`) == "" })
+			})
+		},
+	},
+	{
+		Name: "a parameter or cookie that is there twice", Kinds: Stricter | Differs, Shows: Stricter,
+		Example: func(m Maker) Request {
+			return m.request("/corp", "cookie", "session="+m.token("corp").String()+"; session=no-token")
+		},
+		of: func(v *view) bool {
+			return v.anyPair(func(a, b siteValue) bool { return a.provider == b.provider && a.name == b.name && !a.isHeader() })
+		},
+	},
+	{
+		Name: "a cookie behind a comma, or with spaces around its name or value", Kinds: Looser | Stricter | Differs, Shows: Looser,
+		Example: func(m Maker) Request { return m.request("/corp", "cookie", "a=b, session="+m.token("corp").String()) },
+		of: func(v *view) bool {
+			return slices.ContainsFunc(v.Headers, func(h Header) bool {
+				return h[0] == "cookie" && (strings.Contains(h[1], ",") || strings.Contains(h[1], " =") || strings.Contains(h[1], "= "))
+			})
+		},
+	},
+	{
+		Name: "a token in a cookie", Kinds: Differs,
+		Example: func(m Maker) Request { return m.request("/corp", "cookie", "session="+m.token("corp").String()) },
+		of:      func(v *view) bool { return v.anyValue(func(s siteValue) bool { return s.name == "cookie" }) },
+		in:      func(name string) bool { return name == "cookie" },
+	},
+	{
+		Name: "a query with a raw `;`, a broken escape, a NUL or what is not UTF-8", Kinds: Stricter,
+		Example: func(m Maker) Request {
+			return m.query("/corp", "access_token="+m.token("corp").String()+"&a=%zz")
+		},
+		of: func(v *view) bool { return !isPlainQuery(v.Query) },
+	},
+	{
+		Name: "parameters beside that of a token", Kinds: Differs,
+		Example: func(m Maker) Request {
+			return m.query("/corp", "access_token="+m.token("corp").String()+"&a=%26access_token=x")
+		},
+		of: func(v *view) bool {
+			return strings.Contains(v.Query, "&") && v.anyValue(func(s siteValue) bool { return s.name == ":path" })
+		},
+		in: func(name string) bool { return name == ":path" },
 	},
 	{
 		Name: "tokens of two providers in one header that both look in", Kinds: Looser | Differs, Shows: Looser,
@@ -380,7 +434,7 @@ func isOutput(name string) bool {
 
 // isPlace tells whether a header is one that tokens are in.
 func isPlace(name string) bool {
-	return slices.ContainsFunc(Providers, func(p Provider) bool {
+	return name == "cookie" || name == ":path" || slices.ContainsFunc(Providers, func(p Provider) bool {
 		return slices.ContainsFunc(p.Headers, func(h Header) bool { return h[0] == name })
 	})
 }
@@ -449,14 +503,22 @@ func (v *view) isAny() bool {
 
 // shared tells whether two of the wanted providers look in one header that the request has.
 func (v *view) shared() bool {
-	for _, a := range v.values {
-		for _, b := range v.values {
-			if a.name == b.name && a.provider != b.provider {
-				return true
-			}
+	return v.anyPair(func(a, b siteValue) bool { return a.provider != b.provider && a.name == b.name })
+}
+
+func (v *view) anyPair(is func(a, b siteValue) bool) bool {
+	for i, a := range v.values {
+		if slices.ContainsFunc(v.values[i+1:], func(b siteValue) bool { return is(a, b) }) {
+			return true
 		}
 	}
 	return false
+}
+
+// isPlainQuery tells whether a query is one that everybody reads the same way.
+func isPlainQuery(query string) bool {
+	decoded, err := url.QueryUnescape(query)
+	return err == nil && utf8.ValidString(decoded) && !strings.ContainsAny(query, ";#") && !strings.Contains(decoded, "\x00")
 }
 
 // isBesideAnother tells whether there is no token in the header, but in one of its name.

@@ -3,6 +3,7 @@ package jwtauthn
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -16,6 +17,7 @@ func NewRandom(seed uint64) Random { return Random{rand.New(rand.NewPCG(seed, 1)
 // Request is one request.
 type Request struct {
 	Path    string
+	Query   string // as it is sent; "" is none
 	Headers []Header
 	// At is when it was made: its tokens' times count from here.
 	At time.Time
@@ -82,10 +84,26 @@ func (r Random) token(q *Request, p *Provider) *token {
 	return t
 }
 
+// Target is the path with the query.
+func (q *Request) Target() string {
+	if q.Query == "" {
+		return q.Path
+	}
+	return q.Path + "?" + q.Query
+}
+
 // place puts a token where a provider looks, or nearly there.
 func (r Random) place(q *Request, p *Provider, token string) {
 	if r.chance(20) {
 		p = &Providers[r.IntN(len(Providers))]
+	}
+	switch {
+	case p.Params != nil && r.chance(4):
+		r.placeInQuery(q, p.Params[0], token)
+		return
+	case p.Cookies != nil && r.chance(4):
+		r.placeInCookies(q, p.Cookies[0], token)
+		return
 	}
 	site := p.Headers[r.IntN(len(p.Headers))]
 	name, prefix, suffix := site[0], site[1], ""
@@ -110,6 +128,38 @@ func (r Random) place(q *Request, p *Provider, token string) {
 		q.Headers = append(q.Headers, Header{"authorization", r.of("Basic eDp5", "Negotiate x", "Bearer", "")})
 	}
 	q.Headers = append(q.Headers, Header{name, prefix + token + suffix})
+}
+
+// placeInQuery makes a parameter of a token, and puts something beside it.
+func (r Random) placeInQuery(q *Request, name, token string) {
+	escaped := url.QueryEscape(token)
+	if r.chance(4) {
+		escaped = strings.NewReplacer(".", "%2E", "e", "%65").Replace(escaped)
+	}
+	if r.chance(8) {
+		name = r.of("access%5Ftoken", "Access_Token", "access_token[]", "access_token+", "%20access_token", "xaccess_token", "access_token%00")
+	}
+	pairs := []string{name + "=" + escaped}
+	if r.chance(2) {
+		pairs = append(pairs, r.of("a=b", "a", "=", "", "a=%41&b=+", "a=%2f", "A=B&a=c&a=b", "access_token", "access_token=", "a=b;c=d", ";", "a=%zz", "a=%f", "a=%ff", "%ff=a", "a=%00",
+			"a=b=c", "a=?", "a=%26access_token=x", "access_token=x", pairs[0], "a='", "a=(b)*", "a=~!$,/:@", "z=1&y=2", `a="`, "a=[b]", "a=%E9", "a=%c3%a9"))
+	}
+	if q.Query != "" {
+		pairs = append(pairs, q.Query)
+	}
+	r.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
+	q.Query = strings.Join(pairs, "&")
+	q.Made = append(q.Made, "in the query")
+}
+
+// placeInCookies makes a cookie of a token, and puts something beside it.
+func (r Random) placeInCookies(q *Request, name, token string) {
+	form := r.of("%n=%t", "%n=%t", "%n=%t", "%n=%t", `%n="%t"`, "a=b; %n=%t", "%n=%t; a=b", "a=b;%n=%t;c=d", "%n=%t; %n=x", "%n=x; %n=%t", "%n=%t; %n=%t", "%n=; %n=%t", "%n=%t; %n=", " %n = %t ",
+		"%n =%t", "%n= %t", "Session=%t", "x%n=%t", "$%n=%t", "%n=%t,a=b", "a=b,%n=%t", "a=b, %n=%t", `a="b; %n=%t"`, `a="; %n=%t; b="`, "%n", "%n=", `%n="%t`, `%n=%t"`, "a; %n=%t", "=; %n=%t", ";;%n=%t;;",
+		"%n=%t;", "%n==%t", `%n=""`)
+	value := strings.NewReplacer("%n", name, "%t", strings.NewReplacer(";", "", ",", "").Replace(token)).Replace(form)
+	q.Headers = append(q.Headers, Header{"cookie", value})
+	q.Made = append(q.Made, "in a cookie "+form)
 }
 
 // join makes one header of the first two of a name, or has one of them twice.
@@ -139,10 +189,10 @@ func (r Random) chance(n int) bool { return r.IntN(n) == 0 }
 // String is the request as one would say it to a colleague.
 func (q Request) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "GET %s (%s)\n", q.Path, strings.Join(q.Made, "; "))
-	for _, h := range q.Headers {
+	fmt.Fprintf(&b, "GET %s (%s)\n", q.Target(), strings.Join(q.Made, "; "))
+	for _, h := range append(q.Headers[:len(q.Headers):len(q.Headers)], Header{"query", q.Query}) {
 		fmt.Fprintf(&b, "%s: %q\n", h[0], h[1])
-		for word := range strings.FieldsFuncSeq(h[1], func(r rune) bool { return r == ' ' || r == ',' || r == '=' }) {
+		for word := range strings.FieldsFuncSeq(h[1], func(r rune) bool { return strings.ContainsRune(" ,=;&\"", r) }) {
 			if len(word) < 40 {
 				continue
 			}

@@ -36,6 +36,9 @@ func (m Maker) request(path string, headers ...string) Request {
 	return q
 }
 
+// query is a request with tokens in its query.
+func (m Maker) query(path, query string) Request { return Request{Path: path, Query: query, At: m.Now} }
+
 func providerOf(name string) *Provider {
 	for i := range Providers {
 		if Providers[i].Name == name {

@@ -30,12 +30,6 @@ type Provider struct {
 // Header is a name with a text.
 type Header [2]string
 
-// Elsewhere has tokens looked for in the query and in cookies as well.
-//
-// It is off because jwt-filter refuses fromParams and fromCookies. Once it does not, set it: requests then carry their tokens
-// there, too, and what comes of it is to be sorted into Classes.
-const Elsewhere = false
-
 // Providers differ in all that may be demanded. Two of them look in the same header.
 var Providers = []Provider{
 	{
@@ -149,8 +143,8 @@ func (p *Provider) ours() object {
 	set(provider, "subjects", list{p.Subject}, p.Subject != "")
 	set(provider, "outputPayloadToHeader", p.PayloadHeader, p.PayloadHeader != "")
 	set(provider, "maxLifetime", p.MaxLifetime, p.MaxLifetime != "")
-	set(provider, "fromParams", p.Params, Elsewhere && p.Params != nil)
-	set(provider, "fromCookies", p.Cookies, Elsewhere && p.Cookies != nil)
+	set(provider, "fromParams", p.Params, p.Params != nil)
+	set(provider, "fromCookies", p.Cookies, p.Cookies != nil)
 	return provider
 }
 
@@ -205,8 +199,8 @@ func (p *Provider) theirs() object {
 	set(provider, "subjects", object{"prefix": strings.TrimSuffix(p.Subject, "*")}, p.Subject != "")
 	set(provider, "forward_payload_header", p.PayloadHeader, p.PayloadHeader != "")
 	set(provider, "max_lifetime", p.MaxLifetime, p.MaxLifetime != "")
-	set(provider, "from_params", p.Params, Elsewhere && p.Params != nil)
-	set(provider, "from_cookies", p.Cookies, Elsewhere && p.Cookies != nil)
+	set(provider, "from_params", p.Params, p.Params != nil)
+	set(provider, "from_cookies", p.Cookies, p.Cookies != nil)
 	return provider
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -18,12 +19,14 @@ type view struct {
 	tokens []*reading // different ones, as either filter may cut them out
 }
 
-// siteValue is a header in which a provider looks for tokens.
+// siteValue is what is where a provider looks for tokens: a header, a parameter of the query, or a cookie.
 type siteValue struct {
 	provider     *Provider
-	name, prefix string
+	name, prefix string // of a header; the other places are :path and cookie
 	value        string
 }
+
+func (s siteValue) isHeader() bool { return s.name != ":path" && s.name != "cookie" }
 
 func look(q *Request) *view {
 	v := &view{Request: q, wanted: providers(q.Path)}
@@ -32,18 +35,57 @@ func look(q *Request) *view {
 		for _, site := range p.Headers {
 			for _, h := range headers {
 				if h[0] == site[0] {
-					s := siteValue{p, site[0], site[1], h[1]}
-					v.values = append(v.values, s)
-					for _, cut := range s.cuts() {
-						if !slices.ContainsFunc(v.tokens, func(t *reading) bool { return t.raw == cut }) {
-							v.tokens = append(v.tokens, read(cut))
-						}
-					}
+					v.values = append(v.values, siteValue{p, site[0], site[1], h[1]})
 				}
+			}
+		}
+		for _, value := range parameters(q.Query, p.Params) {
+			v.values = append(v.values, siteValue{p, ":path", "", value})
+		}
+		for _, value := range cookies(q.Headers, p.Cookies) {
+			v.values = append(v.values, siteValue{p, "cookie", "", value})
+		}
+	}
+	for _, s := range v.values {
+		for _, cut := range s.cuts() {
+			if !slices.ContainsFunc(v.tokens, func(t *reading) bool { return t.raw == cut }) {
+				v.tokens = append(v.tokens, read(cut))
 			}
 		}
 	}
 	return v
+}
+
+// parameters are the values of some parameters, as far as they can be decoded.
+func parameters(query string, names []string) []string {
+	var values []string
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(name); err == nil && slices.Contains(names, decoded) {
+			if decoded, err := url.QueryUnescape(value); err == nil {
+				value = decoded
+			}
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// cookies are the values of some cookies, in all ways to write them.
+func cookies(headers []Header, names []string) []string {
+	var values []string
+	for _, h := range headers {
+		if h[0] != "cookie" {
+			continue
+		}
+		for _, pair := range strings.FieldsFunc(h[1], func(r rune) bool { return r == ';' || r == ',' }) {
+			name, value, ok := strings.Cut(pair, "=")
+			if ok && slices.Contains(names, strings.Trim(name, " \t")) {
+				values = append(values, strings.Trim(value, " \t\""))
+			}
+		}
+	}
+	return values
 }
 
 // joinAuthorization does what Envoy does to headers that it has a fixed place for.
@@ -65,6 +107,9 @@ func joinAuthorization(headers []Header) []Header {
 
 // cuts are what the two filters may take for tokens in a header.
 func (s siteValue) cuts() []string {
+	if !s.isHeader() {
+		return []string{s.value}
+	}
 	var cuts []string
 	if skipped, rest, ok := s.theirs(); ok {
 		cuts = append(cuts, rest, skipped+rest)
@@ -81,7 +126,7 @@ func (s siteValue) cuts() []string {
 // that a token may have to the end of the header.
 func (s siteValue) theirs() (skipped, token string, ok bool) {
 	value := strings.Trim(s.value, " \t")
-	if s.prefix == "" {
+	if s.prefix == "" || !s.isHeader() {
 		return "", value, true
 	}
 	_, rest, ok := strings.Cut(value, s.prefix)

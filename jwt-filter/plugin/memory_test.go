@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -30,13 +31,24 @@ func TestWasmMemory(t *testing.T) {
 	m, err := wasmtest.Load(t.Context(), wasmtest.Artifact(t, plugin.Filter.Name))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, m.Close(t.Context())) }()
-	issuer := newMemoryIssuer(t)
+	for name, groups := range map[string]int{
+		"500 to 1,200 bytes": 10,
+		"3,100 to 3,900 bytes, nearly the most to be kept": 150,
+	} {
+		t.Run(name, func(t *testing.T) { testMemory(t, m, groups) })
+	}
+}
+
+// testMemory has tokens with at least so many groups, and up to 40 more.
+func testMemory(t *testing.T, m *wasmtest.Module, groups int) {
+	issuer := newMemoryIssuer(t, groups)
 	now := time.Now().Truncate(time.Second)
 	h := &hosttest.Host{Config: issuer.config(t), Clock: func() time.Time { return now }}
 	vm, err := m.Start(t.Context(), h)
 	require.NoError(t, err)
 
 	var curve []string
+	shortest, longest := math.MaxInt, 0
 	half := uint32(0)
 	for i := range memoryTokens {
 		if i%(memoryTokens/20) == 0 {
@@ -45,16 +57,19 @@ func TestWasmMemory(t *testing.T) {
 		if i == memoryTokens/2 {
 			half = vm.Memory()
 		}
+		token := issuer.token(t, i, now)
+		shortest, longest = min(shortest, len(token)), max(longest, len(token))
 		h.NextRequest([][2]string{
 			{":method", "GET"}, {":path", "/records/42"}, {":authority", "records"},
-			{"authorization", "Bearer " + issuer.token(t, i, now)},
+			{"authorization", "Bearer " + token},
 		}, nil)
 		action, err := vm.Request()
 		require.NoError(t, err)
 		require.Equal(t, host.Continue, action, "token %d: %v", i, h.Logs)
 		now = now.Add(time.Hour / memoryTokens)
 	}
-	t.Log("VM memory by token:", strings.Join(curve, ", "), "; at the end:", vm.Memory())
+	t.Logf("tokens of %d to %d bytes; VM memory by token: %s; at the end: %.1f MB", shortest, longest,
+		strings.Join(curve, ", "), float64(vm.Memory())/(1<<20))
 	assert.EqualValues(t, memoryTokens, h.Metrics["palisade.jwt_cache.result.miss"], "all are distinct")
 	assert.Less(t, vm.Memory(), uint32(memoryLimit))
 	assert.Equal(t, half, vm.Memory(), "it no longer grows")
@@ -62,13 +77,14 @@ func TestWasmMemory(t *testing.T) {
 
 // memoryIssuer signs with HS256, so that the time goes into the cache rather than into signatures.
 type memoryIssuer struct {
+	groups int
 	secret []byte
 	signer jose.Signer
 }
 
-func newMemoryIssuer(t *testing.T) *memoryIssuer {
+func newMemoryIssuer(t *testing.T, groups int) *memoryIssuer {
 	t.Helper()
-	issuer := &memoryIssuer{secret: make([]byte, 32)}
+	issuer := &memoryIssuer{groups: groups, secret: make([]byte, 32)}
 	_, _ = rand.Read(issuer.secret)
 	var err error
 	issuer.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: issuer.secret}, nil)
@@ -88,14 +104,14 @@ func (m *memoryIssuer) config(t *testing.T) []byte {
 	return config
 }
 
-// token is valid for five minutes, and not before. Tokens are between 500 and 1,200 bytes long, so that one does not simply take the
-// place of another.
+// token is valid for five minutes, and not before. Tokens differ in length, so that one does not simply take the place of
+// another.
 func (m *memoryIssuer) token(t *testing.T, number int, now time.Time) string {
 	t.Helper()
 	payload, err := json.Marshal(map[string]any{
 		"iss": "https://idp.example", "sub": fmt.Sprintf("user-%d", number), "aud": "records", "jti": fmt.Sprint(number),
 		"nbf": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "scope": "openid profile read write",
-		"email": "alice@example.org", "groups": strings.Fields(strings.Repeat("engineering ", 10+number*7%40)),
+		"email": "alice@example.org", "groups": strings.Fields(strings.Repeat("engineering ", m.groups+number*7%40)),
 	})
 	require.NoError(t, err)
 	jws, err := m.signer.Sign(payload)

@@ -41,6 +41,11 @@ func TestJWKS(t *testing.T) {
 	}
 	k.add("fetched once for all", testOneFetcher)
 	k.add("requests wait", testRequestsWait)
+	// With this option, which filters of bodies need, Envoy would let a body resume a request that waits.
+	k.add("requests wait where headers may stop alone", func(t *testing.T, k *keyed) func(*testing.T, *keyed) {
+		k.stopIteration = true
+		return testRequestsWait(t, k)
+	})
 	k.add("unknown key IDs", testUnknownKeyIDs)
 	k.add("back-off", testBackOff)
 	k.add("weak keys beside good ones", testWeakKeys)
@@ -54,6 +59,11 @@ func TestJWKSManyWorkers(t *testing.T) {
 	k := &keyedEnvoy{workers: 4}
 	k.add("fetched once for all", testOneFetcher)
 	k.add("requests wait", testRequestsWait)
+	// With this option, which filters of bodies need, Envoy would let a body resume a request that waits.
+	k.add("requests wait where headers may stop alone", func(t *testing.T, k *keyed) func(*testing.T, *keyed) {
+		k.stopIteration = true
+		return testRequestsWait(t, k)
+	})
 	k.run(t)
 }
 
@@ -76,6 +86,7 @@ type keyed struct {
 	first    idp.Answer     // nil: the server is down at first
 
 	noCluster, noEndpoint bool // in Envoy
+	stopIteration         bool // the plugin has allow_on_headers_stop_iteration
 
 	address string // of the listener
 }
@@ -140,7 +151,9 @@ func (k *keyed) serverCluster() envoy.Cluster {
 // listener has the scenario's filter.
 func (k *keyed) listener(t *testing.T) envoy.Listener {
 	t.Helper()
-	return envoy.Listener{Name: k.slug, Cluster: "upstream", Filters: []envoy.Wasm{{Name: "jwt-filter", Config: k.config(t)}}}
+	return envoy.Listener{Name: k.slug, Cluster: "upstream", Filters: []envoy.Wasm{{
+		Name: "jwt-filter", Config: k.config(t), StopIteration: k.stopIteration,
+	}}}
 }
 
 func (k *keyed) config(t *testing.T) string {

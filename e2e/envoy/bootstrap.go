@@ -78,6 +78,9 @@ type Wasm struct {
 	AsStruct bool
 	// FailurePolicy is FAIL_RELOAD unless set.
 	FailurePolicy string
+	// StopIteration sets allow_on_headers_stop_iteration, as filters that read
+	// bodies need it.
+	StopIteration bool
 	// DiscoveryFile, if set, is where Envoy finds all of this but the name, and
 	// looks again whenever WriteDiscovery replaces it.
 	DiscoveryFile string
@@ -230,7 +233,7 @@ func (w Wasm) renderConfig() (object, error) {
 	if w.AsStruct {
 		configuration = object{"@type": "type.googleapis.com/google.protobuf.Struct", "value": json.RawMessage(w.Config)}
 	}
-	return named(w.extensionName(), wasmType, object{"config": object{
+	config := object{
 		"name":           w.Name,
 		"root_id":        w.Name,
 		"failure_policy": policy,
@@ -240,7 +243,11 @@ func (w Wasm) renderConfig() (object, error) {
 			"code":    object{"local": object{"filename": file}},
 		},
 		"configuration": configuration,
-	}}), nil
+	}
+	if w.StopIteration {
+		config["allow_on_headers_stop_iteration"] = true
+	}
+	return named(w.extensionName(), wasmType, object{"config": config}), nil
 }
 
 func (c Cluster) render() object {

@@ -6,21 +6,60 @@
 // not make a text of one, which some readers think and browsers do not.
 package cookie
 
-import "strings"
+import (
+	"errors"
+	"strings"
+
+	"github.com/palisade-mesh/palisade/filters/ascii"
+)
 
 // Header is the header's name.
 const Header = "cookie"
 
+// ErrName is a cookie whose name some readers take for another: they decode escapes in it, or leave out what is no ASCII
+// around it, NBSP for example.
+var ErrName = errors.New("the name of a cookie is another to some readers")
+
 // Values calls yield for each value of a cookie in a header's value, in order, until yield returns false. Names are
-// compared as they are. Quotes around a value are left out, as most readers do.
-func Values(header, name string, yield func(value string) bool) {
+// compared as they are; ErrName is one that is not equal, but to some readers. Quotes around a value are left out, as
+// most readers do.
+func Values(header, name string, yield func(value string) bool) error {
 	for rest := header; rest != ""; {
 		var pair string
 		pair, _, rest = next(rest)
-		if value, ok := valueOf(pair, name); ok && !yield(value) {
-			return
+		switch value, ok := valueOf(pair, name); {
+		case ok && !yield(value):
+			return nil
+		case !ok && isNearly(pair, name):
+			return ErrName
 		}
 	}
+	return nil
+}
+
+// isNearly tells whether some readers take a pair for one of this name.
+func isNearly(pair, name string) bool {
+	key, _, ok := strings.Cut(pair, "=")
+	if !ok {
+		return false
+	}
+	key = strings.TrimFunc(key, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+	n := 0
+	for i := 0; i < len(key); i++ {
+		c := key[i]
+		if c == '%' && i+2 < len(key) {
+			high, ok := ascii.Hex(key[i+1])
+			low, ok2 := ascii.Hex(key[i+2])
+			if ok && ok2 {
+				c, i = high<<4|low, i+2
+			}
+		}
+		if n == len(name) || name[n] != c {
+			return false
+		}
+		n++
+	}
+	return n == len(name)
 }
 
 // Without is a header's value without the cookies of some names; found tells whether there were any. What is left stays

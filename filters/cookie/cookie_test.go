@@ -9,11 +9,22 @@ import (
 )
 
 func values(header, name string) (list []string) {
-	cookie.Values(header, name, func(value string) bool {
+	_ = cookie.Values(header, name, func(value string) bool {
 		list = append(list, value)
 		return true
 	})
 	return list
+}
+
+func TestNamesThatAreOthersToSome(t *testing.T) {
+	for header, want := range map[string]error{
+		"\xa0s=1": cookie.ErrName, "a=1; s\xa0=1": cookie.ErrName, "\u00a0s=1": cookie.ErrName, "\x85s=1": cookie.ErrName, "\x01s=1": cookie.ErrName,
+		"%73=1": cookie.ErrName, "s=1; %73 =2": cookie.ErrName,
+		"s=\xa0": nil, "\xa0a=1": nil, "%74=1": nil, "%s=1": nil, "%7=1": nil, "s%73=1": nil, "\xa0s": nil, "": nil,
+	} {
+		err := cookie.Values(header, "s", func(string) bool { return true })
+		assert.Equal(t, want, err, "%q", header)
+	}
 }
 
 func TestValues(t *testing.T) {
@@ -39,7 +50,7 @@ func TestValues(t *testing.T) {
 		assert.Equal(t, want, values(header, "s"), header)
 	}
 	n := 0
-	cookie.Values("s=1; s=2", "s", func(string) bool { n++; return false })
+	assert.NoError(t, cookie.Values("s=1; s=2", "s", func(string) bool { n++; return false }))
 	assert.Equal(t, 1, n, "yield has said that it is enough")
 }
 

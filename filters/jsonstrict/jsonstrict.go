@@ -34,7 +34,15 @@ var (
 // DuplicateError is a member name that occurs twice in one object.
 type DuplicateError struct{ Name string }
 
-func (e *DuplicateError) Error() string { return "has the member \"" + e.Name + "\" twice" }
+func (e *DuplicateError) Error() string {
+	// Whoever wrote the document may have written a name to forge a log with, or to fill it.
+	const longest = 64
+	name := e.Name
+	if len(name) > longest {
+		name = name[:longest]
+	}
+	return "has the member " + string(AppendString(nil, name)) + " twice"
+}
 
 // Parse checks doc as a whole. The result refers to doc's memory: doc must not change afterwards.
 func Parse(doc string) (gjson.Result, error) {

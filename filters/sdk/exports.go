@@ -50,7 +50,9 @@ func onConfigure(id, _ uint32) uint32 {
 
 //export proxy_on_request_headers
 func onRequestHeaders(id, _, _ uint32) uint32 {
-	const proceed, pause = 0, 1
+	// 1, StopIteration, is not enough: with allow_on_headers_stop_iteration in the plugin's configuration the filter's body
+	// callback, which it does not have, would let the request go on. 4 is StopAllIterationAndWatermark.
+	const proceed, pause = 0, 4
 	lent.reset()
 	p := plugins.of(id, &streams)
 	if p == nil || p.handler == nil {

@@ -106,7 +106,7 @@ const (
 func (k *Keeper) Await(h host.Host, lacks jwt.Lacks, since, now time.Time) (answer Answer, deadline time.Time) {
 	for _, r := range k.sets {
 		keys, ids := lacks.Keys>>r.provider&1 != 0, lacks.KeyIDs>>r.provider&1 != 0
-		if !keys && !ids {
+		if !keys && !ids || !keys && r.isQuiet(now.UnixMilli()) {
 			continue
 		}
 		s, _, ok := r.read(h)
@@ -132,6 +132,9 @@ func (k *Keeper) Await(h host.Host, lacks jwt.Lacks, since, now time.Time) (answ
 				fetching = s.leased(ms)
 			}
 		}
+		if !fetching && s.revision != 0 && r.config.RefreshOnUnknownKid {
+			r.quietUntil = s.unknownID + unknownIDInterval.Milliseconds()
+		}
 		if fetching || keys && s.due(ms, r.keep) < until.UnixMilli() {
 			answer = Wait
 			if until.After(deadline) {
@@ -152,11 +155,11 @@ func (k *Keeper) HTTPResponse(h host.Host, call host.CallID, bodySize uint32, no
 			continue
 		}
 		r.calling = false
-		text, result, err := receive(h, bodySize)
+		set, result, err := receive(h, bodySize)
 		if err != nil {
 			k.failed(h, r, now, result, err)
 		} else {
-			k.fetched(h, r, now, text)
+			k.fetched(h, r, now, set)
 		}
 		k.news = false
 		return true
@@ -181,7 +184,7 @@ func (k *Keeper) fetch(h host.Host, r *remote, now time.Time, forKeyID bool) boo
 	if !taken {
 		return false
 	}
-	r.lease, r.calling = lease, false
+	r.lease, r.calling, r.began = lease, false, ms
 	call, err := h.HTTPCall(r.config.Cluster, [][2]string{
 		{":method", "GET"}, {":path", r.config.Path}, {":authority", r.config.Authority}, {":scheme", r.config.Scheme},
 		{"accept", "application/jwk-set+json, application/json"}, {"user-agent", "palisade-jwt-filter"},
@@ -208,20 +211,29 @@ func (k *Keeper) renew(h host.Host, r *remote, ms int64) {
 	}
 }
 
-// fetched takes over a set and shares it.
-func (k *Keeper) fetched(h host.Host, r *remote, now time.Time, text string) {
+// fetched takes over a set and shares it, unless the fetch has taken so long that somebody else has fetched since: then
+// it is the older one, and may have keys that are no more.
+func (k *Keeper) fetched(h host.Host, r *remote, now time.Time, set keySet) {
 	k.counted(h, r, "ok")
-	var revision uint32
-	shared := r.update(h, func(s *state) bool {
-		s.succeed(text, now.UnixMilli(), r.keep, random(h))
-		revision = s.revision
-		return true
+	late := false
+	var s state
+	shared := r.update(h, func(current *state) bool {
+		if late = r.isLate(current); !late {
+			current.succeed(set.text, now.UnixMilli(), r.keep, random(h))
+		}
+		s = *current
+		return !late
 	})
-	if !shared { // it serves here, at least
+	switch {
+	case late:
+		k.adopt(h, r, &s)
+	case shared:
+		k.use(h, r, s.revision, set)
+	default: // it serves here, at least, until another one is shared
 		k.count(h, "palisade.errors.filter.jwt.kind.shared_data")
-		revision = r.revision + 1
+		r.revision = 0
+		k.use(h, r, unshared, set)
 	}
-	k.use(h, r, revision, text)
 }
 
 func (k *Keeper) failed(h host.Host, r *remote, now time.Time, result string, err error) {
@@ -233,6 +245,9 @@ func (k *Keeper) failed(h host.Host, r *remote, now time.Time, result string, er
 	}
 	h.Log(host.Warn, "jwt-filter: provider "+r.name+": the key set was not fetched from "+r.config.URI+": "+err.Error()+old)
 	r.update(h, func(s *state) bool {
+		if r.isLate(s) {
+			return false
+		}
 		s.fail(r.lease, now.UnixMilli(), random(h))
 		return true
 	})
@@ -247,24 +262,25 @@ func (k *Keeper) adopt(h host.Host, r *remote, s *state) bool {
 	if s.revision == r.revision || s.set == "" {
 		return false
 	}
-	k.use(h, r, s.revision, s.set)
+	keys, skipped, err := jwt.ParseKeySet(s.set)
+	if err != nil {
+		r.revision = s.revision // it was checked before it was shared, so this is another version's
+		return false
+	}
+	k.use(h, r, s.revision, keySet{s.set, keys, skipped})
 	return true
 }
 
 // use makes a set the provider's.
-func (k *Keeper) use(h host.Host, r *remote, revision uint32, text string) {
+func (k *Keeper) use(h host.Host, r *remote, revision uint32, set keySet) {
 	if revision == r.revision {
 		return
 	}
-	r.revision = revision
+	r.revision, r.quietUntil = revision, 0
 	k.news = true
-	keys, skipped, err := jwt.ParseKeySet(text)
-	if err != nil {
-		return // it was checked before it was shared
-	}
-	if usable := k.verifier.SetKeys(r.provider, keys); usable == 0 || skipped > 0 {
+	if usable := k.verifier.SetKeys(r.provider, set.keys); usable == 0 || set.skipped > 0 {
 		h.Log(host.Warn, "jwt-filter: provider "+r.name+": the key set has "+strconv.Itoa(usable)+" keys for the provider's algorithms, and "+
-			strconv.Itoa(skipped)+" that are weak or malformed and were left out")
+			strconv.Itoa(set.skipped)+" that are weak or malformed and were left out")
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 const remoteConfig = `{"providers": {"corp": {"issuer": "https://idp.example", "jwksUri": "https://idp.example/keys",
 	"jwksCluster": "idp", "timeout": "60s"}}}`
 
-const keySet = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+const testSet = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
 
 // newKeeper is a worker's.
 func newKeeper(t *testing.T) *Keeper {
@@ -39,7 +39,7 @@ func TestALeaseIsKept(t *testing.T) {
 	assert.LessOrEqual(t, fetcher.ticking, renewPeriod)
 
 	// Its answer still counts, for the other as well.
-	h.Answer(1, "200", keySet, func(id host.CallID, size uint32) { assert.True(t, fetcher.HTTPResponse(h, id, size, now)) })
+	h.Answer(1, "200", testSet, func(id host.CallID, size uint32) { assert.True(t, fetcher.HTTPResponse(h, id, size, now)) })
 	assert.True(t, other.Tick(h, now, false))
 	assert.EqualValues(t, 1, other.sets[0].revision)
 	assert.Len(t, h.HTTPCalls, 1)
@@ -74,7 +74,7 @@ func TestALostFetchForAKeyIDIsMadeUpFor(t *testing.T) {
 	fetcher, other := newKeeper(t), newKeeper(t)
 	now := time.Unix(1_700_000_000, 0)
 	fetcher.Tick(h, now, false)
-	h.Answer(1, "200", keySet, func(id host.CallID, size uint32) { fetcher.HTTPResponse(h, id, size, now) })
+	h.Answer(1, "200", testSet, func(id host.CallID, size uint32) { fetcher.HTTPResponse(h, id, size, now) })
 	lacks := jwt.Lacks{KeyIDs: 1}
 	answer, _ := fetcher.Await(h, lacks, now, now)
 	require.Equal(t, Wait, answer)
@@ -86,4 +86,65 @@ func TestALostFetchForAKeyIDIsMadeUpFor(t *testing.T) {
 	answer, _ = other.Await(h, lacks, now, now)
 	assert.Equal(t, Wait, answer)
 	assert.Len(t, h.HTTPCalls, 3)
+}
+
+// otherSet has a key that testSet has not.
+const otherSet = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": "new"}]}`
+
+// TestALateAnswerIsNotTakenForANewOne: a set that somebody else has fetched since stays, and is what the late one gets.
+func TestALateAnswerIsNotTakenForANewOne(t *testing.T) {
+	h := &hosttest.Host{Clusters: []string{"idp"}}
+	slow, quick := newKeeper(t), newKeeper(t)
+	now := time.Unix(1_700_000_000, 0)
+	slow.Tick(h, now, false)
+	now = now.Add(leaseTime + time.Second) // without a tick: the lease runs out
+	quick.Tick(h, now, false)
+	require.Len(t, h.HTTPCalls, 2)
+	h.Answer(2, "200", otherSet, func(id host.CallID, size uint32) { quick.HTTPResponse(h, id, size, now) })
+	now = now.Add(time.Second)
+	h.Answer(1, "200", testSet, func(id host.CallID, size uint32) { slow.HTTPResponse(h, id, size, now) })
+	s, _, ok := slow.sets[0].read(h)
+	require.True(t, ok)
+	assert.Equal(t, otherSet, s.set)
+	assert.Equal(t, s.revision, slow.sets[0].revision)
+	assert.Zero(t, s.failures)
+}
+
+// TestASetThatCouldNotBeSharedIsGivenUp for the next that can be.
+func TestASetThatCouldNotBeSharedIsGivenUp(t *testing.T) {
+	h := &hosttest.Host{Clusters: []string{"idp"}}
+	alone, other := newKeeper(t), newKeeper(t)
+	now := time.Unix(1_700_000_000, 0)
+	alone.Tick(h, now, false)
+	h.Fault = func(_ int, call string) bool { return call == "SetSharedData" }
+	h.Answer(1, "200", testSet, func(id host.CallID, size uint32) { alone.HTTPResponse(h, id, size, now) })
+	h.Fault = nil
+	assert.Equal(t, unshared, alone.sets[0].revision)
+	now = now.Add(leaseTime + time.Second)
+	other.Tick(h, now, false)
+	h.Answer(2, "200", otherSet, func(id host.CallID, size uint32) { other.HTTPResponse(h, id, size, now) })
+	alone.Tick(h, now, false)
+	assert.Equal(t, other.sets[0].revision, alone.sets[0].revision)
+}
+
+// TestMadeUpKeyIDsAreCheap: within the ten seconds, none costs a look at the shared state.
+func TestMadeUpKeyIDsAreCheap(t *testing.T) {
+	h := &hosttest.Host{Clusters: []string{"idp"}}
+	k := newKeeper(t)
+	now := time.Unix(1_700_000_000, 0)
+	k.Tick(h, now, false)
+	h.Answer(1, "200", testSet, func(id host.CallID, size uint32) { k.HTTPResponse(h, id, size, now) })
+	lacks := jwt.Lacks{KeyIDs: 1}
+	answer, _ := k.Await(h, lacks, now, now)
+	require.Equal(t, Wait, answer)
+	h.Answer(2, "200", testSet, func(id host.CallID, size uint32) { k.HTTPResponse(h, id, size, now) })
+	k.Await(h, lacks, now, now)
+	calls := len(h.Calls)
+	for range 100 {
+		answer, _ = k.Await(h, lacks, now, now)
+		require.Equal(t, No, answer)
+	}
+	assert.Len(t, h.Calls, calls)
+	answer, _ = k.Await(h, lacks, now.Add(unknownIDInterval), now.Add(unknownIDInterval))
+	assert.Equal(t, Wait, answer)
 }

@@ -25,7 +25,10 @@ type remote struct {
 	calling bool // a fetch of this worker is under way:
 	call    host.CallID
 	lease   int64
+	began   int64
 	until   int64 // when the proxy must have answered
+
+	quietUntil int64 // no key ID is worth a look at the state until then
 
 	seen struct { // of the state, when it was looked at last
 		failures uint32
@@ -40,6 +43,18 @@ func newRemote(provider int, name string, c *jwt.RemoteKeys) *remote {
 		key:  "palisade.jwks\x00" + c.Cluster + "\x00" + c.URI,
 		keep: c.CacheDuration.Milliseconds(),
 	}
+}
+
+// unshared is the revision of a set that could not be shared, so that each that can be is another.
+const unshared = ^uint32(0)
+
+// isLate tells whether somebody else has taken over this worker's fetch and has an answer already.
+func (r *remote) isLate(s *state) bool { return s.lease != r.lease && s.fetched > r.began }
+
+// isQuiet tells whether it is known that nothing is to be had for an unknown key ID: it would take a copy of the whole set
+// to find that out again, for each token that anybody makes up.
+func (r *remote) isQuiet(now int64) bool {
+	return now < r.quietUntil && r.quietUntil <= now+unknownIDInterval.Milliseconds()
 }
 
 // absent is a compare-and-swap value that no key has: with it, only a key that is not there is set.
@@ -77,11 +92,18 @@ func (r *remote) update(h host.Host, change func(*state) bool) bool {
 	return false
 }
 
+// keySet is a set that was fetched.
+type keySet struct {
+	text    string
+	keys    []*jwt.Key
+	skipped int // that are weak or malformed
+}
+
 // receive reads the answer to a fetch. With an error, result is what to count it as.
-func receive(h host.Host, bodySize uint32) (text, result string, err error) {
+func receive(h host.Host, bodySize uint32) (set keySet, result string, err error) {
 	headers, err := h.ResponseHeaders()
 	if err != nil {
-		return "", "unreachable", errors.New("there was no answer")
+		return keySet{}, "unreachable", errors.New("there was no answer")
 	}
 	status := ""
 	for i := range headers {
@@ -91,21 +113,21 @@ func receive(h host.Host, bodySize uint32) (text, result string, err error) {
 	}
 	switch {
 	case isProxys(h, status):
-		return "", "unreachable", errors.New("there was no answer: the proxy says status " + status + " itself")
+		return keySet{}, "unreachable", errors.New("there was no answer: the proxy says status " + status + " itself")
 	case status != "200":
-		return "", "status", errors.New("the answer has status " + status)
+		return keySet{}, "status", errors.New("the answer has status " + status)
 	case bodySize > MaxSetBytes:
-		return "", "too_large", errors.New("the answer has " + strconv.Itoa(int(bodySize)) + " bytes; at most " + strconv.Itoa(MaxSetBytes) + " are read")
+		return keySet{}, "too_large", errors.New("the answer has " + strconv.Itoa(int(bodySize)) + " bytes; at most " + strconv.Itoa(MaxSetBytes) + " are read")
 	}
 	body, err := h.ResponseBody(MaxSetBytes + 1)
 	if err != nil || len(body) > MaxSetBytes {
-		return "", "unreachable", errors.New("the answer could not be read")
+		return keySet{}, "unreachable", errors.New("the answer could not be read")
 	}
-	text = string(body)
-	if _, _, err := jwt.ParseKeySet(text); err != nil {
-		return "", "invalid", err
+	set.text = string(body)
+	if set.keys, set.skipped, err = jwt.ParseKeySet(set.text); err != nil {
+		return keySet{}, "invalid", err
 	}
-	return text, "", nil
+	return set, "", nil
 }
 
 // isProxys tells whether an answer is the proxy's own, for want of another: Envoy answers a call in this way if it cannot

@@ -12,8 +12,20 @@ func Challenge(host, problem string) string {
 	if problem == "" {
 		return `Bearer realm="` + realm + `"`
 	}
-	return `Bearer realm="` + realm + `", error="invalid_token", error_description="` + quotable.Replace(problem) + `"`
+	return `Bearer realm="` + realm + `", error="invalid_token", error_description="` + quotable(problem) + `"`
 }
 
 // quotable keeps to the characters that RFC 6750 section 3 allows in error_description.
-var quotable = strings.NewReplacer(`"`, "'", `\`, "/")
+func quotable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"':
+			return '\''
+		case r == '\\':
+			return '/'
+		case r < ' ' || r >= 0x7f:
+			return '?'
+		}
+		return r
+	}, text)
+}

@@ -251,6 +251,11 @@ func (p *ProviderConfig) fitting(keys []*Key) []*Key {
 	return fit
 }
 
+// handsOn tells whether claims are handed on by a header.
+func (p *ProviderConfig) handsOn(header string) bool {
+	return p.PayloadHeader == header || slices.ContainsFunc(p.ClaimHeaders, func(o ClaimHeader) bool { return o.Header == header })
+}
+
 func (p *ProviderConfig) decodeOutputs(o *config.Object) {
 	if n := o.Get("outputPayloadToHeader"); n.Present() {
 		p.PayloadHeader = decodeOutputName(n)
@@ -258,7 +263,7 @@ func (p *ProviderConfig) decodeOutputs(o *config.Object) {
 	for _, n := range o.Get("outputClaimToHeaders").List() {
 		c := n.Object("header", "claim")
 		header := decodeOutputName(c.Require("header", `"x-user"`))
-		if header != "" && (header == p.PayloadHeader || slices.ContainsFunc(p.ClaimHeaders, func(o ClaimHeader) bool { return o.Header == header })) {
+		if header != "" && p.handsOn(header) {
 			c.Get("header").Mistake("found \"" + header + "\" once more; a header hands on one thing")
 		}
 		p.ClaimHeaders = append(p.ClaimHeaders, ClaimHeader{Header: header, Claim: c.Require("claim", `"sub"`).String("")})
@@ -266,7 +271,8 @@ func (p *ProviderConfig) decodeOutputs(o *config.Object) {
 }
 
 // framing are headers by which HTTP finds the end of a message or of a connection. What a token says must not be there.
-var framing = []string{"connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+// Nor in cookie, of which a part may stay.
+var framing = []string{"connection", "cookie", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 
 func decodeOutputName(n config.Node) string {
 	name := decodeHeaderName(n)

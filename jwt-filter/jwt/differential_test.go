@@ -109,6 +109,9 @@ func (d *differential) judge(t testing.TB, token string) judgement {
 				require.JSONEq(t, `{"corp":`+string(payload)+`}`, res.Claims, "the libraries read other claims in %q", raw)
 			}
 		}
+	case j.jose && j.jwx && res.Status == 400:
+		require.True(t, strings.ContainsFunc(raw, func(r rune) bool { return r != '\t' && (r < ' ' || r >= 0x7f) }),
+			"the filter alone does not read %q", raw)
 	case j.jose && j.jwx:
 		why := faults(raw)
 		require.Contains(t, why, res.Reason, "the filter alone refuses %q", raw)
@@ -126,7 +129,10 @@ func (d *differential) decide(t testing.TB, h *hosttest.Host) Result {
 	switch inWasm.Status {
 	case 200:
 		require.NotEmpty(t, inWasm.Claims)
-	case 401:
+	case 400, 401:
+		if inWasm.Status == 400 {
+			require.Contains(t, inWasm.Reason, errCharacter.Error())
+		}
 		require.Empty(t, inWasm.Claims)
 		require.Empty(t, inWasm.Principal)
 		require.Empty(t, inWasm.Set)

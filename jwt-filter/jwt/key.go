@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"math/bits"
 	"strconv"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -97,7 +98,7 @@ func parseKey(v gjson.Result) (key *Key, mistake string) {
 			return nil, ""
 		}
 	}
-	key = &Key{id: texts[3]}
+	key = &Key{id: strings.Clone(texts[3])} // it would keep the whole set
 	switch kty {
 	case "RSA":
 		mistake = key.parseRSA(v)

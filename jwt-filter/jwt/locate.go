@@ -1,6 +1,7 @@
 package jwt
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -35,7 +36,9 @@ func (l *locator) locate(r *request.Request, providers []ProviderConfig, wanted 
 		}
 		p := &providers[i]
 		for j := range p.Headers {
-			l.inHeaders(r, &p.Headers[j], 1<<i)
+			if err := l.inHeaders(r, &p.Headers[j], 1<<i); err != nil {
+				return err
+			}
 		}
 		if p.Params != nil {
 			if err := l.inQuery(r, p.Params, 1<<i); err != nil {
@@ -43,22 +46,30 @@ func (l *locator) locate(r *request.Request, providers []ProviderConfig, wanted 
 			}
 		}
 		if p.Cookies != nil {
-			l.inCookies(r, p.Cookies, 1<<i)
+			if err := l.inCookies(r, p.Cookies, 1<<i); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
+
+// errCharacter is a header with a byte that some readers take for space, such as NBSP: to them, a token may begin there.
+var errCharacter = errors.New("a header that may have a token has a control character or a byte beyond ASCII")
 
 // inHeaders looks at each part of a header.
 //
 // Repeated headers and one with commas are the same thing (RFC 9110 section 5.3), and Envoy turns repeated
 // authorization headers into the latter before a filter sees them. So each part between commas is looked
 // at: no token has a comma, and a part of some other credential does not start with the prefix.
-func (l *locator) inHeaders(r *request.Request, site *HeaderLocation, p providerSet) {
+func (l *locator) inHeaders(r *request.Request, site *HeaderLocation, p providerSet) error {
 	headers := r.Headers()
 	for i := range headers {
 		if headers[i][0] != site.Name {
 			continue
+		}
+		if !isPrintable(headers[i][1]) {
+			return errCharacter
 		}
 		for rest, more := headers[i][1], true; more; {
 			var part string
@@ -68,6 +79,17 @@ func (l *locator) inHeaders(r *request.Request, site *HeaderLocation, p provider
 			}
 		}
 	}
+	return nil
+}
+
+// isPrintable tells whether a text has printable characters of ASCII, space and tab only.
+func isPrintable(text string) bool {
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; (c < ' ' || c >= 0x7f) && c != '\t' {
+			return false
+		}
+	}
+	return true
 }
 
 // inQuery and inCookies are functions of their own, because what their closures refer to is allocated.
@@ -83,18 +105,21 @@ func (l *locator) inQuery(r *request.Request, names []string, p providerSet) err
 	return nil
 }
 
-func (l *locator) inCookies(r *request.Request, names []string, p providerSet) {
+func (l *locator) inCookies(r *request.Request, names []string, p providerSet) error {
 	for _, h := range r.Headers() {
 		if h[0] != cookie.Header {
 			continue
 		}
 		for _, name := range names {
-			cookie.Values(h[1], name, func(value string) bool {
+			if err := cookie.Values(h[1], name, func(value string) bool {
 				l.add(value, p)
 				return true
-			})
+			}); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // add takes a token down. An empty one, such as is left of a cookie when its session has ended, is none.
@@ -150,19 +175,32 @@ func IsToken(value, prefix string) bool {
 // WithoutTokens is a value of a header without the tokens that stand in it behind one of the prefixes; found tells whether
 // there were any.
 func WithoutTokens(value string, prefixes []string) (rest string, found bool) {
-	for more := true; more; {
+	kept := make([]byte, 0, len(value)) // once, because a client may send tens of thousands of commas
+	for more, whole := true, value; more; {
 		var part string
-		part, value, more = strings.Cut(value, ",")
-		if slices.ContainsFunc(prefixes, func(prefix string) bool { _, ok := cutPrefix(part, prefix); return ok }) {
+		part, whole, more = strings.Cut(whole, ",")
+		if hasToken(part, prefixes) {
 			found = true
 			continue
 		}
-		if rest != "" {
-			rest += ","
+		if len(kept) > 0 {
+			kept = append(kept, ',')
 		}
-		rest += part
+		kept = append(kept, part...)
 	}
-	return rest, found
+	if !found {
+		return value, false
+	}
+	return string(kept), true
+}
+
+func hasToken(part string, prefixes []string) bool {
+	for _, prefix := range prefixes {
+		if _, ok := cutPrefix(part, prefix); ok {
+			return true
+		}
+	}
+	return false
 }
 
 // TokenPlaces are where tokens are to be taken out of a request.

@@ -268,7 +268,7 @@ func (id *identity) readBinding(c gjson.Result) {
 	}
 	id.bound = true
 	if thumb.Type == gjson.String {
-		id.thumb = thumb.Str
+		id.thumb = strings.Clone(thumb.Str) // it would keep the whole payload
 	}
 }
 

@@ -327,9 +327,23 @@ func (v *Verifier) publish(res *Result, state *tokens, used providerSet) {
 		} else {
 			res.Claims = res.Claims[:len(res.Claims)-1] + "," + id.property[1:]
 		}
+		for _, o := range id.outputs {
+			if !v.handsOn(done, o[0]) {
+				res.Set = append(res.Set, o)
+			}
+		}
 		done |= bit
-		res.Set = append(res.Set, id.outputs...)
 	}
+}
+
+// handsOn tells whether one of some providers hands claims on by a header, which then is about its user and nobody else's.
+func (v *Verifier) handsOn(providers providerSet, header string) bool {
+	for i := range v.config.Providers {
+		if providers.has(i) && v.config.Providers[i].handsOn(header) {
+			return true
+		}
+	}
+	return false
 }
 
 // take has the tokens taken out of the request, the ignored ones too, unless they are to be forwarded.

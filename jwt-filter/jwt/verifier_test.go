@@ -3,6 +3,7 @@ package jwt
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"testing"
 	"time"
 
@@ -259,4 +260,48 @@ type countingSignatures struct{ n int }
 func (s *countingSignatures) Verify(Algorithm, *Key, string, []byte) error {
 	s.n++
 	return ErrForged
+}
+
+// Tens of thousands of commas cost a pass over them, not one for each.
+func TestTakingTokensOutOfManyParts(t *testing.T) {
+	value := "Bearer a" + strings.Repeat(",", 50_000)
+	prefixes := []string{"Bearer "}
+	assert.LessOrEqual(t, testing.AllocsPerRun(10, func() { WithoutTokens(value, prefixes) }), 2.0)
+}
+
+// What some readers take for space hides a token from those who do not.
+func TestWhatIsSpaceToSomeIsRefused(t *testing.T) {
+	p := object{"fromHeaders": []object{{"name": "authorization", "prefix": "Bearer "}}, "fromCookies": []string{"session"}}
+	v := verifier(t, p, object{"rules": []object{{"require": object{"optional": object{"provider": "corp"}}}}})
+	good := sign(t, jose.ES256, claimsFor(nil))
+	for _, h := range [][2]string{
+		{"authorization", "Bearer\u00a0" + good}, {"authorization", "Bearer\xa0" + good}, {"authorization", "Bearer\x85x,Bearer " + good},
+		{"authorization", "Bearer\x0b" + good},
+		{"cookie", "session=" + good + "; \xa0session=x"}, {"cookie", "sess%69on=x"},
+	} {
+		res := decide(t, v, &hosttest.Host{Headers: [][2]string{h}}, now)
+		assert.EqualValues(t, 400, res.Status, "%q", h)
+	}
+	for _, h := range [][2]string{{"x-other", "Bearer\xa0x"}, {"cookie", "a=\xa0; session=" + good}} {
+		res := decide(t, v, &hosttest.Host{Headers: [][2]string{h}}, now)
+		assert.EqualValues(t, 200, res.Status, "%q", h)
+	}
+}
+
+// A header that two providers hand claims on by is about one user, whom the record and the principal name, too.
+func TestAHeaderIsAboutOneUser(t *testing.T) {
+	outputs := []object{{"header": "x-user", "claim": "sub"}, {"header": "x-role", "claim": "role"}}
+	partner := "https://partner.example"
+	config, err := Decode([]byte(mustJSON(t, object{"providers": object{
+		"corp":    object{"issuer": issuer, "jwks": allKeys(t), "outputClaimToHeaders": outputs},
+		"partner": object{"issuer": partner, "jwks": allKeys(t), "outputClaimToHeaders": append(outputs, object{"header": "x-org", "claim": "org"})},
+	}})))
+	require.NoError(t, err)
+	v := New(config, InWasm{})
+	alice := sign(t, jose.ES256, claimsFor(nil))
+	root := sign(t, jose.ES256, claimsFor(object{"iss": partner, "sub": "root", "role": "admin", "org": "p"}))
+	res := decide(t, v, bearing(alice, root), now)
+	require.EqualValues(t, 200, res.Status, res.Reason)
+	assert.Equal(t, issuer+"/alice", res.Principal)
+	assert.Equal(t, [][2]string{{"x-user", "alice"}, {"x-org", "p"}}, res.Set, "the role is not alice's")
 }

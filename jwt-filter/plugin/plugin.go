@@ -97,7 +97,8 @@ func (p *plugin) handle(h host.Host, w *waiting, now time.Time) (action host.Act
 		return p.reporter.Undecidable(h, err, false), false
 	}
 	res := p.verifier.Decide(r, now)
-	if res.Lacks.Any() && p.keeper != nil && p.await(h, &res, w, now) {
+	// In dry-run nobody waits: the fetch is started, and what is decided is decided now.
+	if res.Lacks.Any() && p.keeper != nil && p.await(h, &res, w, now) && p.reporter.Mode == decision.Enforce {
 		if w.admitted || len(p.waiting) < maxWaiting {
 			w.admitted = true
 			return host.Stop, true

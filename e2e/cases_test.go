@@ -154,6 +154,11 @@ func (r *ring) run(t *testing.T, c *casetest.Case) {
 		flatten(o.Reply, header)
 	}
 	c.Expect.Check(t, o)
+	if r.filter == "jwt-filter" && o.Passed && record.RequestPrincipal != "" {
+		var claims map[string]map[string]any
+		require.NoError(t, json.Unmarshal([]byte(entry.Claims), &claims), "the access log has the claims")
+		assert.Equal(t, record.RequestPrincipal, fmt.Sprintf("%s/%s", claims[record.Policy]["iss"], claims[record.Policy]["sub"]))
+	}
 }
 
 // send writes the request by hand: a path must arrive as the case has it.

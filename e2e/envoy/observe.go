@@ -14,6 +14,9 @@ type Entry struct {
 	// Details are Envoy's own words on who replied, %RESPONSE_CODE_DETAILS%.
 	Details    string
 	JWT, Authz *Decision
+	// Claims are what jwt-filter published of the request's tokens, as JSON; ""
+	// where it did not.
+	Claims string
 }
 
 // Decision is the record that every filter leaves.
@@ -43,6 +46,7 @@ func accessLog() object {
 			"details":    "%RESPONSE_CODE_DETAILS%",
 			"jwt":        "%FILTER_STATE(wasm.palisade.jwt.decision:PLAIN)%",
 			"authz":      "%FILTER_STATE(wasm.palisade.authz:PLAIN)%",
+			"claims":     "%FILTER_STATE(wasm.palisade.jwt:PLAIN)%",
 		}},
 	})
 }
@@ -59,11 +63,15 @@ func (e *Envoy) Entry(ctx context.Context, requestID string) (*Entry, error) {
 		Details   string  `json:"details"`
 		JWT       *string `json:"jwt"`
 		Authz     *string `json:"authz"`
+		Claims    *string `json:"claims"`
 	}
 	if err := json.Unmarshal([]byte(line), &fields); err != nil {
 		return nil, fmt.Errorf("envoy: access log line %s: %w", line, err)
 	}
 	entry := &Entry{RequestID: fields.RequestID, Status: fields.Status, Details: fields.Details}
+	if fields.Claims != nil {
+		entry.Claims = *fields.Claims
+	}
 	if entry.JWT, err = decision(fields.JWT); err != nil {
 		return nil, err
 	}

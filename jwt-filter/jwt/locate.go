@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/palisade-mesh/palisade/filters/ascii"
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/cookie"
 	"github.com/palisade-mesh/palisade/filters/query"
@@ -68,28 +69,21 @@ func (l *locator) inHeaders(r *request.Request, site *HeaderLocation, p provider
 		if headers[i][0] != site.Name {
 			continue
 		}
-		if !isPrintable(headers[i][1]) {
+		printable, commas := ascii.Scan(headers[i][1], ',')
+		if !printable {
 			return errCharacter
 		}
 		for rest, more := headers[i][1], true; more; {
-			var part string
-			part, rest, more = strings.Cut(rest, ",")
+			part := rest
+			if more = commas; more {
+				part, rest, more = strings.Cut(rest, ",")
+			}
 			if token, ok := cutPrefix(part, site.Prefix); ok {
 				l.add(token, p)
 			}
 		}
 	}
 	return nil
-}
-
-// isPrintable tells whether a text has printable characters of ASCII, space and tab only.
-func isPrintable(text string) bool {
-	for i := 0; i < len(text); i++ {
-		if c := text[i]; (c < ' ' || c >= 0x7f) && c != '\t' {
-			return false
-		}
-	}
-	return true
 }
 
 // inQuery and inCookies are functions of their own, because what their closures refer to is allocated.
@@ -168,8 +162,11 @@ func endsIn(s, suffix string) bool {
 
 // IsToken tells whether a header's value is one token behind a prefix, and nothing else.
 func IsToken(value, prefix string) bool {
-	_, ok := cutPrefix(value, prefix)
-	return ok && strings.IndexByte(value, ',') < 0
+	if _, ok := cutPrefix(value, prefix); !ok {
+		return false
+	}
+	_, commas := ascii.Scan(value, ',')
+	return !commas
 }
 
 // WithoutTokens is a value of a header without the tokens that stand in it behind one of the prefixes; found tells whether

@@ -115,6 +115,16 @@ var Classes = []Class{
 		in: func(name string) bool { return name == ":path" },
 	},
 	{
+		Name: "an escaped control character in a parameter beside that of a token", Kinds: Looser | Differs, Shows: Looser,
+		Example: func(m Maker) Request {
+			return m.query("/corp", "access_token="+m.token("corp").String()+"&a=%0d%0ax-corp-user:root")
+		},
+		of: func(v *view) bool {
+			decoded, _ := url.QueryUnescape(v.Query)
+			return strings.ContainsFunc(decoded, isControl) && v.anyValue(func(s siteValue) bool { return s.name == ":path" })
+		},
+	},
+	{
 		Name: "tokens of two providers in one header that both look in", Kinds: Looser | Differs, Shows: Looser,
 		Example: func(m Maker) Request {
 			return m.request("/all", "x-token", m.token("corp").String(), "x-token", m.token("partner").String())
@@ -336,7 +346,7 @@ var Classes = []Class{
 		of: anyToken(func(t *reading) bool {
 			return t.anyClaim(func(c any) bool {
 				s, _ := c.(string)
-				return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+				return strings.ContainsFunc(s, isControl)
 			})
 		}),
 	},
@@ -514,6 +524,8 @@ func (v *view) anyPair(is func(a, b siteValue) bool) bool {
 	}
 	return false
 }
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // isPlainQuery tells whether a query is one that everybody reads the same way.
 func isPlainQuery(query string) bool {

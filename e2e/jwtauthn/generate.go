@@ -142,7 +142,7 @@ func (r Random) placeInQuery(q *Request, name, token string) {
 	pairs := []string{name + "=" + escaped}
 	if r.chance(2) {
 		pairs = append(pairs, r.of("a=b", "a", "=", "", "a=%41&b=+", "a=%2f", "A=B&a=c&a=b", "access_token", "access_token=", "a=b;c=d", ";", "a=%zz", "a=%f", "a=%ff", "%ff=a", "a=%00",
-			"a=b=c", "a=?", "a=%26access_token=x", "access_token=x", pairs[0], "a='", "a=(b)*", "a=~!$,/:@", "z=1&y=2", `a="`, "a=[b]", "a=%E9", "a=%c3%a9"))
+			"a=b=c", "a=?", "a=%26access_token=x", "access_token=x", pairs[0], "a='", "a=(b)*", "a=~!$,/:@", "z=1&y=2", `a="`, "a=[b]", "a=%E9", "a=%c3%a9", "a=%0d%0ax:1", "%7F", "a=%20b"))
 	}
 	if q.Query != "" {
 		pairs = append(pairs, q.Query)

@@ -87,7 +87,8 @@ var Classes = []Class{
 		Example: func(m Maker) Request { return m.request("/corp", "cookie", "a=b, session="+m.token("corp").String()) },
 		of: func(v *view) bool {
 			return slices.ContainsFunc(v.Headers, func(h Header) bool {
-				return h[0] == "cookie" && (strings.Contains(h[1], ",") || strings.Contains(h[1], " =") || strings.Contains(h[1], "= "))
+				plain := strings.ReplaceAll(h[1], "\t", " ")
+				return h[0] == "cookie" && (strings.Contains(plain, ",") || strings.Contains(plain, " =") || strings.Contains(plain, "= "))
 			})
 		},
 	},
@@ -315,6 +316,20 @@ var Classes = []Class{
 			exp, _ := t.date("exp")
 			return ok && p != nil && p.MaxLifetime != "" && exp-iat >= 3600
 		}),
+	},
+	{
+		Name: "`maxLifetime`, and an `iat` in the future", Kinds: Looser | Differs, Shows: Looser,
+		Example: func(m Maker) Request {
+			return m.request("/brief", "x-brief", "token="+m.token("brief", "iat", m.date(60), "exp", m.date(3630)).String())
+		},
+		of: func(v *view) bool {
+			return v.anyToken(func(t *reading) bool {
+				p, now := t.provider(), float64(v.At.Unix())
+				iat, ok := t.date("iat")
+				exp, _ := t.date("exp")
+				return ok && p != nil && p.MaxLifetime != "" && iat > now && exp-now < 3600+float64(p.Skew)+2
+			})
+		},
 	},
 	{
 		Name: "`aud` that differs in `http://`, `https://` or a slash at the end", Kinds: Stricter,

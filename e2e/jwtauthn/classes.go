@@ -93,6 +93,33 @@ var Classes = []Class{
 		},
 	},
 	{
+		Name: "a byte beyond ASCII in a header that may have a token", Kinds: Stricter,
+		Example: func(m Maker) Request {
+			return m.request("/optional", "authorization", "Bearer\u00a0"+m.token("corp").String())
+		},
+		of: func(v *view) bool {
+			return slices.ContainsFunc(v.Headers, func(h Header) bool {
+				return isPlace(h[0]) && h[0] != "cookie" && strings.ContainsFunc(h[1], func(r rune) bool { return r >= 0x80 })
+			})
+		},
+	},
+	{
+		Name: "a cookie whose name is that of a token's only once decoded, or without NBSP", Kinds: Stricter,
+		Example: func(m Maker) Request {
+			return m.request("/optional", "cookie", "%73ession="+m.token("corp").String())
+		},
+		of: func(v *view) bool {
+			return slices.ContainsFunc(v.Headers, func(h Header) bool {
+				return h[0] == "cookie" && slices.ContainsFunc(strings.FieldsFunc(h[1], isSeparator), func(pair string) bool {
+					name, _, _ := strings.Cut(pair, "=")
+					decoded, err := url.QueryUnescape(name)
+					trimmed := strings.TrimFunc(decoded, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+					return err == nil && decoded+trimmed != name+name && trimmed == "session"
+				})
+			})
+		},
+	},
+	{
 		Name: "a token in a cookie", Kinds: Differs,
 		Example: func(m Maker) Request { return m.request("/corp", "cookie", "session="+m.token("corp").String()) },
 		of:      func(v *view) bool { return v.anyValue(func(s siteValue) bool { return s.name == "cookie" }) },
@@ -539,6 +566,8 @@ func (v *view) anyPair(is func(a, b siteValue) bool) bool {
 	}
 	return false
 }
+
+func isSeparator(r rune) bool { return r == ';' || r == ',' }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 

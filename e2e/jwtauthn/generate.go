@@ -111,9 +111,9 @@ func (r Random) place(q *Request, p *Provider, token string) {
 		switch prefix {
 		case "Bearer ":
 			prefix = r.of("bearer ", "BEARER ", "Bearer\t", "Bearer  ", "Bearer \t", "Bearer:", "Bearer", "Bearer= ", "Token ", "xBearer ", "xbearer ", "Basic eDp5 Bearer ", "Basic eDp5, Bearer ",
-				"Basic eDp5,bearer ", `Bearer "`, "Bearer =", "Bearer ,", "Bearer Bearer ", ", Bearer ", "Bearer x ", "Digest a=\"Bearer ", "")
+				"Basic eDp5,bearer ", `Bearer "`, "Bearer =", "Bearer ,", "Bearer Bearer ", ", Bearer ", "Bearer x ", "Digest a=\"Bearer ", "Bearer\u00a0", "Bearer \xff", "\u00e9 Bearer ", "")
 		case "":
-			prefix = r.of(" ", "Bearer ", `"`, ",", "x,", "=", "x ")
+			prefix = r.of(" ", "Bearer ", `"`, ",", "x,", "=", "x ", "\u00a0")
 		default:
 			prefix = r.of("TOKEN=", "Token=", "token= ", `token="`, "xtoken=", "a=b; token=", "token==", "token", "token=,", "a,token=", "token =", "")
 		}
@@ -156,7 +156,7 @@ func (r Random) placeInQuery(q *Request, name, token string) {
 func (r Random) placeInCookies(q *Request, name, token string) {
 	form := r.of("%n=%t", "%n=%t", "%n=%t", "%n=%t", `%n="%t"`, "a=b; %n=%t", "%n=%t; a=b", "a=b;%n=%t;c=d", "%n=%t; %n=x", "%n=x; %n=%t", "%n=%t; %n=%t", "%n=; %n=%t", "%n=%t; %n=", " %n = %t ",
 		"%n =%t", "%n= %t", "Session=%t", "x%n=%t", "$%n=%t", "%n=%t,a=b", "a=b,%n=%t", "a=b, %n=%t", `a="b; %n=%t"`, `a="; %n=%t; b="`, "%n", "%n=", `%n="%t`, `%n=%t"`, "a; %n=%t", "=; %n=%t", ";;%n=%t;;",
-		"%n=%t;", "%n==%t", `%n=""`)
+		"%n=%t;", "%n==%t", `%n=""`, "%73ession=%t", "%n=%t; %73ession=x", "s%65ssion=%t", "\u00a0%n=%t", "%n=%t; a=\u00e9", "%n=\u00a0%t", "+%n=%t", "%20%n=%t")
 	value := strings.NewReplacer("%n", name, "%t", strings.NewReplacer(";", "", ",", "").Replace(token)).Replace(form)
 	q.Headers = append(q.Headers, Header{"cookie", value})
 	q.Made = append(q.Made, "in a cookie "+form)

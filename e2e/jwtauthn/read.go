@@ -78,7 +78,7 @@ func cookies(headers []Header, names []string) []string {
 		if h[0] != "cookie" {
 			continue
 		}
-		for _, pair := range strings.FieldsFunc(h[1], func(r rune) bool { return r == ';' || r == ',' }) {
+		for _, pair := range strings.FieldsFunc(h[1], isSeparator) {
 			name, value, ok := strings.Cut(pair, "=")
 			if ok && slices.Contains(names, strings.Trim(name, " \t")) {
 				values = append(values, strings.Trim(value, " \t\""))

@@ -73,6 +73,8 @@ type Host interface {
 	Log(level Level, message string)
 	// Now is the wall clock.
 	Now() time.Time
+	// Monotonic is a clock in nanoseconds that only goes forward, and is the same for all workers of the proxy's process.
+	Monotonic() int64
 	// Random fills b with bytes that nobody can guess.
 	Random(b []byte) error
 }

@@ -292,6 +292,9 @@ func (h *Host) Now() time.Time {
 	return time.Now()
 }
 
+// Monotonic implements host.Host. It is the same clock.
+func (h *Host) Monotonic() int64 { return h.Now().UnixNano() }
+
 // Random implements host.Host.
 func (h *Host) Random(b []byte) error {
 	if err := h.call("Random"); err != nil {

@@ -67,6 +67,9 @@ func proxySetTickPeriod(milliseconds uint32) status
 //go:wasmimport wasi_snapshot_preview1 random_get
 func randomGet(b unsafe.Pointer, size uint32) uint32
 
+//go:wasmimport wasi_snapshot_preview1 clock_time_get
+func clockTimeGet(clock uint32, precision uint64, time unsafe.Pointer) uint32
+
 // Kinds of header maps, buffers and streams.
 const (
 	mapRequestHeaders         = 0
@@ -125,6 +128,7 @@ var out struct {
 	data unsafe.Pointer
 	size uint32
 	word uint32
+	time int64
 }
 
 var outData, outSize, outWord = unsafe.Pointer(&out.data), unsafe.Pointer(&out.size), unsafe.Pointer(&out.word)

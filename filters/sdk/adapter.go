@@ -4,6 +4,7 @@ package sdk
 
 import (
 	"time"
+	"unsafe"
 
 	"github.com/palisade-mesh/palisade/filters/host"
 )
@@ -210,6 +211,13 @@ func (adapter) Log(level host.Level, message string) {
 }
 
 func (adapter) Now() time.Time { return time.Now() }
+
+func (adapter) Monotonic() int64 {
+	const monotonic = 1 // Envoy gives its steady clock, which is the process's
+	out.time = 0
+	_ = clockTimeGet(monotonic, 1, unsafe.Pointer(&out.time)) // it fails only for clocks that there are not
+	return out.time
+}
 
 func (adapter) Random(b []byte) error {
 	p, size := bytes(b)

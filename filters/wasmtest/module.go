@@ -69,7 +69,8 @@ type Plugin struct {
 
 // Start runs the module's start-up with a host, which stays the plugin's. ErrRefused: the plugin did not start.
 func (m *Module) Start(ctx context.Context, h *hosttest.Host) (*VM, error) {
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithSysNanotime().WithRandSource(rand.Reader).
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithRandSource(rand.Reader).
+		WithNanotime(h.Monotonic, sys.ClockResolution(1)).
 		WithWalltime(func() (int64, int32) { now := h.Now(); return now.Unix(), int32(now.Nanosecond()) }, sys.ClockResolution(1))
 	vm := &VM{next: 1, live: map[uint64]bool{}, streams: map[uint64]host.StreamID{}}
 	vm.ctx = context.WithValue(ctx, vmKey{}, vm)

@@ -1,0 +1,196 @@
+package ratelimit
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"strconv"
+	"unsafe"
+
+	"github.com/dchest/siphash"
+
+	"github.com/palisade-mesh/palisade/filters/host"
+)
+
+// Store is memory that all workers share, and their clock. host.Host has it.
+type Store interface {
+	SharedData(key string) (value []byte, cas uint32, found bool, err error)
+	// SetSharedData is a compare-and-swap, with host.ErrCAS. Like Envoy's it creates a missing value whatever cas is.
+	SetSharedData(key string, value []byte, cas uint32) error
+	Monotonic() int64
+}
+
+// table keeps buckets in shared data. It is set-associative: a bucket's fingerprint says which slot is its, and a slot has
+// room for entriesPerSlot. Shared data can be neither listed nor deleted, so the number of slots is the bound of the memory.
+//
+// A bucket that is full again is as good as none, so its room is taken first, and nothing is lost. Only if a whole slot is
+// in use, the bucket goes that is nearest to full.
+type table struct {
+	k0, k1 uint64 // of fingerprints
+	mask   uint64
+	key    []byte // of the slot at hand; the prefix stays
+	prefix int
+}
+
+const (
+	namespace      = "palisade.ratelimit\x00"
+	entriesPerSlot = 16
+	entrySize      = 24 // fingerprint, and when the bucket is full again
+	slotSize       = entriesPerSlot * entrySize
+
+	// usualPerSlot is how many buckets a slot has if there are as many as the table is meant for. One slot in 250
+	// then has more than its room.
+	usualPerSlot = 8
+
+	// absent creates a value only if there is none: no value has this number.
+	absent uint32 = math.MaxUint32
+)
+
+var (
+	errSlot   = errors.New("the shared data is not the filter's")
+	errSecret = errors.New("the workers could not agree on a key")
+)
+
+// fingerprint stands for a bucket's name: SipHash of 128 bits under a key that the workers share and show nobody. Nobody can
+// look for names that meet in one slot, to have another's bucket forgotten, nor for two that are taken for one another.
+type fingerprint [16]byte
+
+// openTable finds the table of a plugin's name, so that buckets survive a new configuration. random fills bytes that
+// nobody can guess.
+func openTable(s Store, random func([]byte) error, plugin string, maxKeys int) (table, error) {
+	secret, err := sharedSecret(s, random)
+	if err != nil {
+		return table{}, err
+	}
+	slots := uint64(1)
+	for slots*usualPerSlot < uint64(maxKeys) {
+		slots *= 2
+	}
+	t := table{
+		k0: binary.LittleEndian.Uint64(secret[:]), k1: binary.LittleEndian.Uint64(secret[8:]), mask: slots - 1,
+		key: strconv.AppendUint([]byte(namespace+"slot\x00"+plugin+"\x00"), slots, 10),
+	}
+	t.key = append(t.key, 0)
+	t.prefix = len(t.key)
+	return t, nil
+}
+
+// sharedSecret is the key that the first worker has drawn.
+func sharedSecret(s Store, random func([]byte) error) (secret [16]byte, err error) {
+	const key = namespace + "secret"
+	for range 2 {
+		value, _, found, err := s.SharedData(key)
+		if err != nil {
+			return secret, err
+		}
+		if found {
+			if len(value) != len(secret) {
+				return secret, errSlot
+			}
+			copy(secret[:], value)
+			return secret, nil
+		}
+		if err := random(secret[:]); err != nil {
+			return secret, err
+		}
+		if err := s.SetSharedData(key, secret[:], absent); err != nil && !errors.Is(err, host.ErrCAS) {
+			return secret, err
+		}
+	}
+	return secret, errSecret
+}
+
+// fingerprint is that of a bucket's name.
+func (t *table) fingerprint(name []byte) (f fingerprint) {
+	low, high := siphash.Hash128(t.k0, t.k1, name)
+	binary.LittleEndian.PutUint64(f[:], low)
+	binary.LittleEndian.PutUint64(f[8:], high)
+	return f
+}
+
+// slotKey is the name of a bucket's slot, until the next call.
+func (t *table) slotKey(f *fingerprint) string {
+	n := binary.LittleEndian.Uint64(f[:]) & t.mask
+	t.key = strconv.AppendUint(t.key[:t.prefix], n, 36)
+	return unsafe.String(unsafe.SliceData(t.key), len(t.key))
+}
+
+// slot is a copy of a slot, to be changed.
+type slot struct {
+	data [slotSize]byte
+	size int // of the data
+	cas  uint32
+}
+
+// read gets a bucket's slot.
+func (t *table) read(s Store, f *fingerprint, into *slot) error {
+	value, cas, found, err := s.SharedData(t.slotKey(f))
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		into.size, into.cas = 0, absent
+		return nil
+	case len(value) > slotSize || len(value)%entrySize != 0 || cas == 0: // 0 would overwrite whatever is there
+		return errSlot
+	}
+	into.size, into.cas = copy(into.data[:], value), cas
+	return nil
+}
+
+// write puts a bucket's slot back. host.ErrCAS: somebody else was faster.
+func (t *table) write(s Store, f *fingerprint, from *slot) error {
+	return s.SetSharedData(t.slotKey(f), from.data[:from.size], from.cas)
+}
+
+// full is when a bucket is full again, 0 if it is.
+func (s *slot) full(f *fingerprint) int64 {
+	if at := s.find(f); at >= 0 {
+		return s.fullAt(at)
+	}
+	return 0
+}
+
+// put sets when a bucket is full again. It takes a new entry, or that of a bucket that is full, or else that of the one
+// which is next to be; evicted tells of the last.
+func (s *slot) put(f *fingerprint, full, now int64) (evicted bool) {
+	at := s.find(f)
+	if at < 0 {
+		if at = s.room(now); at < s.size {
+			evicted = s.fullAt(at) > now
+		} else {
+			s.size += entrySize
+		}
+		copy(s.data[at:], f[:])
+	}
+	binary.LittleEndian.PutUint64(s.data[at+len(f):], uint64(full))
+	return evicted
+}
+
+// room is where a new entry goes.
+func (s *slot) room(now int64) int {
+	first := 0
+	for at := 0; at < s.size; at += entrySize {
+		if s.fullAt(at) < s.fullAt(first) {
+			first = at
+		}
+	}
+	if s.size < slotSize && (s.size == 0 || s.fullAt(first) > now) {
+		return s.size
+	}
+	return first
+}
+
+func (s *slot) find(f *fingerprint) int {
+	low, high := binary.LittleEndian.Uint64(f[:]), binary.LittleEndian.Uint64(f[8:])
+	for at := 0; at < s.size; at += entrySize {
+		if binary.LittleEndian.Uint64(s.data[at:]) == low && binary.LittleEndian.Uint64(s.data[at+8:]) == high {
+			return at
+		}
+	}
+	return -1
+}
+
+func (s *slot) fullAt(at int) int64 {
+	return int64(binary.LittleEndian.Uint64(s.data[at+len(fingerprint{}):]))
+}

@@ -121,7 +121,8 @@ type tally struct {
 	hits  []uint32
 }
 
-func (t *tally) add(value string) {
+// Add implements claimset.Sink.
+func (t *tally) Add(value string) {
 	if t.index != nil {
 		t.hits = t.index.Append(t.hits, value)
 		return
@@ -140,7 +141,7 @@ func (t *tally) add(value string) {
 // addIf adds a value that may be empty, which is none.
 func (t *tally) addIf(value string) {
 	if value != "" {
-		t.add(value)
+		t.Add(value)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/palisade-mesh/palisade/filters/claimset"
+	"github.com/palisade-mesh/palisade/filters/clientip"
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/identity"
@@ -17,7 +19,7 @@ type Config struct {
 	Default       decision.Effect
 	Normalization match.Normalization
 	Identity      IdentityConfig
-	Claims        ClaimsConfig
+	Claims        claimset.Config
 	TrustedHops   int
 	Policies      []PolicyConfig
 	Response      decision.Response
@@ -60,8 +62,8 @@ func Decode(raw []byte) (*Config, error) {
 		Default:       decision.Effect(o.Get("defaultAction").OneOf("deny", "deny", "allow")),
 		Normalization: operation.DecodeNormalization(o.Get("pathNormalization")),
 		Identity:      decodeIdentity(o),
-		Claims:        decodeClaims(o.Get("claims")),
-		TrustedHops:   int(o.Get("remoteIP").Object("trustedHops").Get("trustedHops").Int(0, 0, maxTrustedHops)),
+		Claims:        claimset.Decode(o.Get("claims")),
+		TrustedHops:   clientip.DecodeTrustedHops(o.Get("remoteIP")),
 		Response:      decision.DecodeResponse(o.Get("response")),
 		Audit:         decision.DecodeAudit(o.Get("audit")),
 	}
@@ -157,7 +159,7 @@ func once[T any](s *seen[T], n config.Node, decode func(config.Node) *T) *T {
 	if s.slots == nil {
 		s.slots = make([]slot[T], seenSlots)
 	}
-	slot := &s.slots[slotOf(n.Raw())%seenSlots]
+	slot := &s.slots[match.Spread(n.Raw())%seenSlots]
 	if slot.part != nil && slot.text == n.Raw() {
 		return slot.part
 	}

@@ -141,11 +141,11 @@ func (d *sourceDimension) find(r *ruleSet, s *subject) {
 	d.look(sourceServiceAccounts, w.qualified)
 	d.look(sourceServiceAccounts, w.account)
 	d.look(sourceTrustDomains, w.trustDomain)
-	if s.claims.err != nil {
+	if s.claims.Err != nil {
 		d.hits = append(d.hits, d.requestPrincipals...) // any of them may match
 	}
-	for i := range s.claims.sets {
-		d.look(sourceRequestPrincipals, s.claims.sets[i].principal)
+	for i := range s.claims.List {
+		d.look(sourceRequestPrincipals, s.claims.List[i].Principal)
 	}
 	d.settle(from, r.sources.states, r.epoch)
 }

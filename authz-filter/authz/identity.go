@@ -110,7 +110,7 @@ func (w *workloads) of(r *request.Request) (*workload, error) {
 	if err != nil {
 		return nil, err
 	}
-	slot := &w.known[slotOf(id.Name())%workloadSlots]
+	slot := &w.known[match.Spread(id.Name())%workloadSlots]
 	if slot.id != id {
 		*slot = w.make(id.Clone())
 	}
@@ -133,16 +133,4 @@ func (w *workloads) make(id spiffe.ID) workload {
 		found.namespace, found.account, found.qualified = namespace, account, namespace+"/"+account
 	}
 	return found
-}
-
-// slotOf spreads names over slots by their length and some of their bytes: it only decides what is remembered.
-func slotOf(s string) uint32 {
-	h := uint32(len(s))
-	for i := 0; i < len(s); i += 1 + len(s)/32 {
-		h = h*31 + uint32(s[i])
-	}
-	for i := max(0, len(s)-16); i < len(s); i++ {
-		h = h*31 + uint32(s[i])
-	}
-	return h
 }

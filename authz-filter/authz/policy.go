@@ -6,6 +6,7 @@
 package authz
 
 import (
+	"github.com/palisade-mesh/palisade/filters/claimset"
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/match"
@@ -18,7 +19,7 @@ type Policy struct {
 	config      *Config
 	expressions Expressions
 	workloads   workloads
-	claims      claimReader
+	claims      claimset.Reader
 
 	deny, allow, audit ruleSet
 	subject            subject // of the request at hand
@@ -42,7 +43,7 @@ func Compile(c *Config, x Expressions) (*Policy, error) {
 		config:      c,
 		expressions: x,
 		workloads:   newWorkloads(&c.Identity),
-		claims:      newClaimReader(c.Claims),
+		claims:      claimset.NewReader(c.Claims),
 		deny:        newRuleSet(c.Policies, ActionDeny),
 		allow:       newRuleSet(c.Policies, ActionAllow),
 		audit:       newRuleSet(c.Policies, ActionAudit),
@@ -112,8 +113,8 @@ func (p *Policy) Decide(r *request.Request) Result {
 		res.Decision = denied(503, "who asks could not be found out: "+err.Error())
 		return res
 	}
-	s.claims = p.claims.read(r)
-	res.Principal, res.RequestPrincipal = s.workload.id.Name(), s.claims.principal()
+	s.claims = p.claims.Read(r)
+	res.Principal, res.RequestPrincipal = s.workload.id.Name(), s.claims.Principal()
 	res.RemoteIP = s.remoteIP()
 
 	res.Audits = p.audit.all(s)

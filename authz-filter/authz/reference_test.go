@@ -36,9 +36,9 @@ func (p reference) decide(t *testing.T, r *request.Request) Result {
 	if s.workload, err = p.policy.workloads.of(r); err != nil {
 		return Result{Path: path, Decision: denied(503, "who asks could not be found out: "+err.Error())}
 	}
-	s.claims = p.policy.claims.read(r)
+	s.claims = p.policy.claims.Read(r)
 	res := Result{
-		Path: path, Principal: s.workload.id.Name(), RequestPrincipal: s.claims.principal(), RemoteIP: s.remoteIP(),
+		Path: path, Principal: s.workload.id.Name(), RequestPrincipal: s.claims.Principal(), RemoteIP: s.remoteIP(),
 		Decision: p.judge(s, false), Shadow: p.judge(s, true),
 	}
 	res.HasShadow = res.Shadow != res.Decision

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"github.com/palisade-mesh/palisade/filters/claimset"
 	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/operation"
 	"github.com/palisade-mesh/palisade/filters/query"
@@ -20,7 +21,7 @@ type subject struct {
 	path      string // normal form
 	other     string // the same without parameters, as some read it; "" if there are none
 	workload  *workload
-	claims    claimSets
+	claims    claimset.Sets
 	addresses [addresses]address
 
 	tally tally // of the condition at hand
@@ -28,16 +29,16 @@ type subject struct {
 
 // isRequestPrincipal tells whether a verified token of the request has one of some principals.
 func (s *subject) isRequestPrincipal(patterns []match.String) (found string, is bool, err error) {
-	if s.claims.err != nil {
-		return "", false, s.claims.err
+	if s.claims.Err != nil {
+		return "", false, s.claims.Err
 	}
-	for i := range s.claims.sets {
-		p := s.claims.sets[i].principal
+	for i := range s.claims.List {
+		p := s.claims.List[i].Principal
 		if p != "" && match.Any(patterns, p) {
 			return p, true, nil
 		}
 	}
-	return s.claims.principal(), false, nil
+	return s.claims.Principal(), false, nil
 }
 
 // values counts the request's values of a key.
@@ -62,9 +63,9 @@ func (s *subject) values(k *Key, t *tally) error {
 		if err != nil {
 			return err
 		}
-		t.add(port)
+		t.Add(port)
 	default:
-		return s.claims.values(k, t)
+		return s.claimValues(k, t)
 	}
 	return nil
 }
@@ -72,7 +73,7 @@ func (s *subject) values(k *Key, t *tally) error {
 // queryValues is on its own because what a function literal refers to is allocated.
 func (s *subject) queryValues(name string, t *tally) error {
 	return query.Values(s.request.Target(), name, func(value string) bool {
-		t.add(value)
+		t.Add(value)
 		return true
 	})
 }
@@ -85,7 +86,7 @@ func (s *subject) headerValues(name string, t *tally) {
 	headers := s.request.Headers()
 	for i := range headers {
 		if headers[i][0] == name {
-			t.add(headers[i][1])
+			t.Add(headers[i][1])
 		}
 	}
 }
@@ -96,4 +97,31 @@ func (s *subject) property(path []string, t *tally) error {
 		t.addIf(value)
 	}
 	return err
+}
+
+var audience, presenter = []string{"aud"}, []string{"azp"}
+
+// claimValues counts the values of a claim in each set.
+func (s *subject) claimValues(k *Key, t *tally) error {
+	if s.claims.Err != nil {
+		return s.claims.Err
+	}
+	path := k.path
+	switch k.kind {
+	case keyAuthPrincipal:
+		for i := range s.claims.List {
+			t.addIf(s.claims.List[i].Principal)
+		}
+		return nil
+	case keyAuthAudiences:
+		path = audience
+	case keyAuthPresenter:
+		path = presenter
+	}
+	for i := range s.claims.List {
+		if err := s.claims.List[i].Values(path, t); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -27,3 +27,15 @@ func hash(h uint32, s string) uint32 {
 	}
 	return h
 }
+
+// Spread spreads names over slots by their length and some of their bytes: it only decides what is remembered.
+func Spread(s string) uint32 {
+	h := uint32(len(s))
+	for i := 0; i < len(s); i += 1 + len(s)/32 {
+		h = h*31 + uint32(s[i])
+	}
+	for i := max(0, len(s)-16); i < len(s); i++ {
+		h = h*31 + uint32(s[i])
+	}
+	return h
+}

@@ -1,4 +1,6 @@
-package authz
+// Package claimset reads the claims of a request's verified tokens, which a filter before this one has published: jwt-filter
+// or Envoy's own jwt_authn.
+package claimset
 
 import (
 	"errors"
@@ -10,28 +12,30 @@ import (
 	"github.com/palisade-mesh/palisade/filters/claims"
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/jsonstrict"
+	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/request"
 )
 
-// ClaimsConfig is where the claims of verified tokens come from.
-type ClaimsConfig struct {
+// Config is where the claims of verified tokens come from.
+type Config struct {
 	// MetadataKey is the payload_in_metadata of Envoy's own jwt_authn; "": they come from jwt-filter.
 	MetadataKey string
 }
 
-func decodeClaims(n config.Node) ClaimsConfig {
+// Decode reads the `claims` object of a filter's configuration.
+func Decode(n config.Node) Config {
 	o := n.Object("source", "metadataKey")
 	key := o.Get("metadataKey")
 	if o.Get("source").OneOf("jwt-filter", "jwt-filter", "jwt_authn") == "jwt-filter" {
 		if key.Present() {
 			key.Mistake("only with source jwt_authn")
 		}
-		return ClaimsConfig{}
+		return Config{}
 	}
 	if !key.Present() {
 		key.Mistake(`missing; needed with source jwt_authn: the provider's payload_in_metadata, for example "corp"`)
 	}
-	return ClaimsConfig{MetadataKey: key.String("")}
+	return Config{MetadataKey: key.String("")}
 }
 
 var (
@@ -39,31 +43,32 @@ var (
 	errClaims      = errors.New("the claims that jwt-filter published are not readable")
 )
 
-// claimSets are the claims of a request's verified tokens.
-type claimSets struct {
-	sets []claimSet
-	err  error // they cannot be told
+// Sets are the claims of a request's verified tokens, each token's on its own.
+type Sets struct {
+	List []Set
+	Err  error // they cannot be told
 }
 
-// claimSet are the claims of one provider's token: JSON of jwt-filter, or what Envoy's jwt_authn left in the metadata.
-type claimSet struct {
-	principal string // issuer + "/" + subject; "" if it lacks one of them
+// Set are the claims of one provider's token: JSON of jwt-filter, or what Envoy's jwt_authn left in the metadata.
+type Set struct {
+	Principal string // issuer + "/" + subject; "" if it lacks one of them
 	claims    gjson.Result
 	metadata  string
 	path      []string // to the payload in the metadata
 }
 
-func (c *claimSets) principal() string {
-	for i := range c.sets {
-		if c.sets[i].principal != "" {
-			return c.sets[i].principal
+// Principal is the first set's that has one, "" if none has.
+func (c *Sets) Principal() string {
+	for i := range c.List {
+		if c.List[i].Principal != "" {
+			return c.List[i].Principal
 		}
 	}
 	return ""
 }
 
-// claimReader reads claims, and remembers some: a user's requests carry the same ones again and again.
-type claimReader struct {
+// Reader reads claims, and remembers some: a user's requests carry the same ones again and again.
+type Reader struct {
 	property []string
 	path     []string // to jwt_authn's payload; nil: jwt-filter's JSON
 	known    [claimSlots]knownClaims
@@ -71,7 +76,7 @@ type claimReader struct {
 
 type knownClaims struct {
 	text string
-	sets []claimSet
+	sets []Set
 }
 
 const (
@@ -80,28 +85,29 @@ const (
 	maxKnownClaims = 8 << 10
 )
 
-func newClaimReader(c ClaimsConfig) claimReader {
+// NewReader makes a Reader, which is to be used by one worker.
+func NewReader(c Config) Reader {
 	if c.MetadataKey == "" {
-		return claimReader{property: claimsProperty}
+		return Reader{property: claimsProperty}
 	}
-	return claimReader{property: attribute.Property, path: []string{attribute.JWTAuthn, c.MetadataKey}}
+	return Reader{property: attribute.Property, path: []string{attribute.JWTAuthn, c.MetadataKey}}
 }
 
-// read reads what a filter before this one published. Nothing means that there is no verified token.
-func (c *claimReader) read(r *request.Request) claimSets {
+// Read reads what a filter before this one published. Nothing means that there is no verified token.
+func (c *Reader) Read(r *request.Request) Sets {
 	text, found, err := r.Property(c.property)
 	if err != nil || !found || text == "" {
-		return claimSets{err: err}
+		return Sets{Err: err}
 	}
-	slot := &c.known[slotOf(text)%claimSlots]
+	slot := &c.known[match.Spread(text)%claimSlots]
 	if slot.text == text {
-		return claimSets{sets: slot.sets}
+		return Sets{List: slot.sets}
 	}
 	remember := len(text) <= maxKnownClaims
 	if remember {
 		text = strings.Clone(text) // what a request says is overwritten by the next
 	}
-	var sets []claimSet
+	var sets []Set
 	if c.path != nil {
 		sets, err = c.fromMetadata(text)
 	} else {
@@ -110,33 +116,33 @@ func (c *claimReader) read(r *request.Request) claimSets {
 	if err == nil && remember {
 		*slot = knownClaims{text: text, sets: sets}
 	}
-	return claimSets{sets: sets, err: err}
+	return Sets{List: sets, Err: err}
 }
 
-func fromJSON(text string) ([]claimSet, error) {
+func fromJSON(text string) ([]Set, error) {
 	// jwt-filter has checked the JSON that a client sent; it is not checked again.
 	root := gjson.Parse(text)
 	if !root.IsObject() {
 		return nil, errClaims
 	}
-	var sets []claimSet
+	var sets []Set
 	for c := jsonstrict.Begin(root); ; {
 		_, payload, next, ok := c.Next()
 		if !ok {
 			return sets, nil
 		}
 		c = next
-		set := claimSet{claims: payload}
+		set := Set{claims: payload}
 		iss, hasIss := jsonstrict.Member(payload, "iss")
 		sub, hasSub := jsonstrict.Member(payload, "sub")
 		if hasIss && hasSub && iss.Type == gjson.String && sub.Type == gjson.String {
-			set.principal = joinPrincipal(iss.Str, sub.Str)
+			set.Principal = joinPrincipal(iss.Str, sub.Str)
 		}
 		sets = append(sets, set)
 	}
 }
 
-func (c *claimReader) fromMetadata(text string) ([]claimSet, error) {
+func (c *Reader) fromMetadata(text string) ([]Set, error) {
 	issuer, _, err := attribute.String(text, append(c.path[:2:2], "iss"))
 	if err != nil {
 		return nil, err
@@ -145,7 +151,7 @@ func (c *claimReader) fromMetadata(text string) ([]claimSet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []claimSet{{principal: joinPrincipal(issuer, subject), metadata: text, path: c.path}}, nil
+	return []Set{{Principal: joinPrincipal(issuer, subject), metadata: text, path: c.path}}, nil
 }
 
 func joinPrincipal(issuer, subject string) string {
@@ -155,36 +161,13 @@ func joinPrincipal(issuer, subject string) string {
 	return issuer + "/" + subject
 }
 
-var audience, presenter = []string{"aud"}, []string{"azp"}
+// Sink takes values one by one, so that they need not be kept.
+type Sink interface{ Add(text string) }
 
-// values counts the values of a claim in each set: of a list those of its elements.
-func (c *claimSets) values(k *Key, t *tally) error {
-	if c.err != nil {
-		return c.err
-	}
-	path := k.path
-	switch k.kind {
-	case keyAuthPrincipal:
-		for i := range c.sets {
-			t.addIf(c.sets[i].principal)
-		}
-		return nil
-	case keyAuthAudiences:
-		path = audience
-	case keyAuthPresenter:
-		path = presenter
-	}
-	for i := range c.sets {
-		if err := c.sets[i].values(path, t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (c *claimSet) values(path []string, t *tally) error {
+// Values gives a claim's values, by the names on the way to it: of a list those of its elements.
+func (c *Set) Values(path []string, to Sink) error {
 	if c.path != nil {
-		return c.metadataValues(path, t)
+		return c.metadataValues(path, to)
 	}
 	if v, ok := claims.Path(c.claims, path); ok {
 		for texts := claims.Texts(v); ; {
@@ -193,16 +176,16 @@ func (c *claimSet) values(path []string, t *tally) error {
 				break
 			}
 			texts = next
-			t.add(text)
+			to.Add(text)
 		}
 	}
 	return nil
 }
 
 // metadataValues is on its own because what a function literal refers to is allocated.
-func (c *claimSet) metadataValues(path []string, t *tally) error {
+func (c *Set) metadataValues(path []string, to Sink) error {
 	_, err := attribute.Texts(c.metadata, append(c.path[:2:2], path...), func(text string) bool {
-		t.add(text)
+		to.Add(text)
 		return true
 	})
 	return err

@@ -27,7 +27,7 @@ import (
 // natively and under wazero, here in stock Envoy with real connections, real
 // certificates and, where authz-filter needs claims, real tokens.
 func TestCases(t *testing.T) {
-	for _, filter := range []string{"jwt-filter", "authz-filter"} {
+	for _, filter := range []string{"jwt-filter", "authz-filter", "ratelimit-filter"} {
 		t.Run(filter, func(t *testing.T) {
 			for _, file := range casetest.LoadAll(t, "../"+filter+"/testdata/*.yaml") {
 				ring := startRing(t, file)
@@ -91,6 +91,9 @@ func startRing(t *testing.T, file *casetest.File) *ring {
 func (r *ring) filters(t *testing.T, c *casetest.Case) []envoy.Wasm {
 	t.Helper()
 	chain := []envoy.Wasm{{Name: r.filter, Config: string(c.ConfigJSON(t))}}
+	if r.filter == "ratelimit-filter" {
+		chain[0].Plugin = c.Name // each case counts on its own
+	}
 	if c.Request.Claims == nil {
 		return chain
 	}
@@ -116,7 +119,7 @@ func tokenHeader(provider string) string { return "x-token-" + provider }
 func listenerKey(filters []envoy.Wasm) string {
 	var key strings.Builder
 	for _, f := range filters {
-		key.WriteString(f.Name + f.Config)
+		key.WriteString(f.Name + f.Plugin + f.Config)
 	}
 	return key.String()
 }
@@ -126,6 +129,9 @@ func (r *ring) run(t *testing.T, c *casetest.Case) {
 	defer cancel()
 	r.requests++
 	id := fmt.Sprintf("case-%d-of-the-ring", r.requests)
+	for range c.Repeat {
+		r.send(t, c, id+"-before")
+	}
 	status, header, body := r.send(t, c, id)
 	if c.Envoy != 0 {
 		assert.Equal(t, c.Envoy, status, "Envoy's own refusal")
@@ -134,8 +140,11 @@ func (r *ring) run(t *testing.T, c *casetest.Case) {
 	entry, err := r.envoy.Entry(ctx, id)
 	require.NoError(t, err)
 	record := entry.Authz
-	if r.filter == "jwt-filter" {
+	switch r.filter {
+	case "jwt-filter":
 		record = entry.JWT
+	case "ratelimit-filter":
+		record = entry.RateLimit
 	}
 	require.NotNil(t, record, "no record of %s; status %d, %s", r.filter, status, body)
 
@@ -144,6 +153,7 @@ func (r *ring) run(t *testing.T, c *casetest.Case) {
 		Rule: fmt.Sprint(record.Rule), Reason: record.Reason, Status: record.Status, Principal: record.Principal,
 		RequestPrincipal: record.RequestPrincipal, Path: record.Path,
 	}}
+	flatten(o.Reply, header)
 	var echo envoy.Echo
 	if status == http.StatusOK && json.Unmarshal([]byte(body), &echo) == nil {
 		o.Passed = true
@@ -151,7 +161,6 @@ func (r *ring) run(t *testing.T, c *casetest.Case) {
 		o.Upstream[":path"] = echo.Path
 	} else {
 		o.Status = status
-		flatten(o.Reply, header)
 	}
 	c.Expect.Check(t, o)
 	if r.filter == "jwt-filter" && o.Passed && record.RequestPrincipal != "" {

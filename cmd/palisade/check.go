@@ -14,6 +14,7 @@ import (
 	"github.com/palisade-mesh/palisade/authz-filter/authz"
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/jwt-filter/jwt"
+	"github.com/palisade-mesh/palisade/ratelimit-filter/ratelimit"
 )
 
 // errMistakes is a configuration with mistakes, each of which has been printed.
@@ -21,8 +22,9 @@ var errMistakes = errors.New("the configuration has mistakes")
 
 // decoders are the filters' own, so that what is checked here is what runs in the proxy.
 var decoders = map[string]func([]byte) error{
-	"jwt-filter":   func(raw []byte) error { _, err := jwt.Decode(raw); return err },
-	"authz-filter": func(raw []byte) error { _, err := authz.Decode(raw); return err },
+	"jwt-filter":       func(raw []byte) error { _, err := jwt.Decode(raw); return err },
+	"authz-filter":     func(raw []byte) error { _, err := authz.Decode(raw); return err },
+	"ratelimit-filter": func(raw []byte) error { _, err := ratelimit.Decode(raw); return err },
 }
 
 func checkCommand() *cli.Command {
@@ -32,7 +34,7 @@ func checkCommand() *cli.Command {
 		Usage:     "say what is wrong with a configuration, as the filter would at start",
 		ArgsUsage: "FILE (YAML or JSON; - is standard input)",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "filter", Aliases: []string{"f"}, Usage: "jwt-filter or authz-filter", Required: true, Destination: &filter},
+			&cli.StringFlag{Name: "filter", Aliases: []string{"f"}, Usage: "jwt-filter, authz-filter or ratelimit-filter", Required: true, Destination: &filter},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "text or json", Value: "text", Destination: &output},
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
@@ -44,7 +46,7 @@ func checkCommand() *cli.Command {
 			}
 			decode := decoders[filter]
 			if decode == nil {
-				return fmt.Errorf("check: -f %s: expected jwt-filter or authz-filter", filter)
+				return fmt.Errorf("check: -f %s: expected jwt-filter, authz-filter or ratelimit-filter", filter)
 			}
 			name := c.Args().First()
 			source, err := read(name, c.Root().Reader)

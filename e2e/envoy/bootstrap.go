@@ -1,6 +1,7 @@
 package envoy
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -70,6 +71,8 @@ type Wasm struct {
 	// Name of the filter, such as "jwt-filter". It is also the root ID and
 	// the ID of the VM.
 	Name string
+	// Plugin is the plugin's own name; empty means Name.
+	Plugin string
 	// File holds the module; empty means WasmFile(Name).
 	File string
 	// Config is the filter's configuration as JSON.
@@ -234,7 +237,7 @@ func (w Wasm) renderConfig() (object, error) {
 		configuration = object{"@type": "type.googleapis.com/google.protobuf.Struct", "value": json.RawMessage(w.Config)}
 	}
 	config := object{
-		"name":           w.Name,
+		"name":           cmp.Or(w.Plugin, w.Name),
 		"root_id":        w.Name,
 		"failure_policy": policy,
 		"vm_config": object{

@@ -12,8 +12,8 @@ type Entry struct {
 	RequestID string
 	Status    int
 	// Details are Envoy's own words on who replied, %RESPONSE_CODE_DETAILS%.
-	Details    string
-	JWT, Authz *Decision
+	Details               string
+	JWT, Authz, RateLimit *Decision
 	// Claims are what jwt-filter published of the request's tokens, as JSON; ""
 	// where it did not.
 	Claims string
@@ -47,6 +47,7 @@ func accessLog() object {
 			"jwt":        "%FILTER_STATE(wasm.palisade.jwt.decision:PLAIN)%",
 			"authz":      "%FILTER_STATE(wasm.palisade.authz:PLAIN)%",
 			"claims":     "%FILTER_STATE(wasm.palisade.jwt:PLAIN)%",
+			"ratelimit":  "%FILTER_STATE(wasm.palisade.ratelimit:PLAIN)%",
 		}},
 	})
 }
@@ -64,6 +65,7 @@ func (e *Envoy) Entry(ctx context.Context, requestID string) (*Entry, error) {
 		JWT       *string `json:"jwt"`
 		Authz     *string `json:"authz"`
 		Claims    *string `json:"claims"`
+		RateLimit *string `json:"ratelimit"`
 	}
 	if err := json.Unmarshal([]byte(line), &fields); err != nil {
 		return nil, fmt.Errorf("envoy: access log line %s: %w", line, err)
@@ -76,6 +78,9 @@ func (e *Envoy) Entry(ctx context.Context, requestID string) (*Entry, error) {
 		return nil, err
 	}
 	if entry.Authz, err = decision(fields.Authz); err != nil {
+		return nil, err
+	}
+	if entry.RateLimit, err = decision(fields.RateLimit); err != nil {
 		return nil, err
 	}
 	return entry, nil

@@ -33,7 +33,9 @@ type Case struct {
 	Name    string         `json:"name"`
 	Config  map[string]any `json:"config"`
 	Request Request        `json:"request"`
-	Expect  Expect         `json:"expect"`
+	// Repeat is how many requests like this one come before it.
+	Repeat int    `json:"repeat"`
+	Expect Expect `json:"expect"`
 	// CEL is what each expression of the configuration comes to (true, false, or null for an error), for the
 	// rings that have no engine; in Envoy it is evaluated.
 	CEL map[string]*bool `json:"cel"`
@@ -76,7 +78,7 @@ type Expect struct {
 	User      string            `json:"requestPrincipal"`
 	Passes    bool              `json:"passes"`   // the request goes on in spite of the effect (dry-run)
 	Upstream  map[string]string `json:"upstream"` // headers that must reach it, :path among them; "" for one that must not
-	Reply     map[string]string `json:"reply"`    // headers of the refusal
+	Reply     map[string]string `json:"reply"`    // headers of the refusal, or of the response
 	Body      []string          `json:"body"`     // parts of the refusal's body
 }
 
@@ -224,7 +226,7 @@ func (c *Case) Properties(t *testing.T) map[string]string {
 type Outcome struct {
 	Passed   bool
 	Status   int               // of the refusal; 0 if it passed
-	Reply    map[string]string // the refusal's headers, names in lower case
+	Reply    map[string]string // the refusal's or response's headers, names in lower case
 	Body     string
 	Upstream map[string]string // headers that reached the upstream, names in lower case
 	Record   Record

@@ -58,6 +58,13 @@ func (c *Case) withFault(t *testing.T, f host.Filter, fault func(int, string) bo
 	if err != nil {
 		return h.Calls, h, false // the plugin does not start, and Envoy fails closed
 	}
-	action := handler.RequestHeaders(h)
+	// Only the request that is looked at meets faults: who was refused before it was not counted.
+	calls = h.Calls
+	h.Fault = nil
+	if err := c.before(h, func() (host.Action, error) { return handler.RequestHeaders(h), nil }); err != nil {
+		return calls, h, false
+	}
+	h.Calls, h.Fault = calls, fault
+	action := respond(f, h, handler.RequestHeaders(h))
 	return h.Calls, h, action == host.Continue && h.Sent == nil
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // recordProperty is where a filter publishes its record.
-var recordProperty = map[string]string{"jwt-filter": "palisade.jwt.decision", "authz-filter": "palisade.authz"}
+var recordProperty = map[string]string{"jwt-filter": "palisade.jwt.decision", "authz-filter": "palisade.authz",
+	"ratelimit-filter": "palisade.ratelimit"}
 
 // Native runs every case of the tables through a filter's own code, with a host that is a fake.
 func Native(t *testing.T, f host.Filter, pattern string) {
@@ -25,7 +26,10 @@ func Native(t *testing.T, f host.Filter, pattern string) {
 				handler, err := f.Configure(h)
 				require.NoError(t, err)
 				h.Calls = nil
-				action := handler.RequestHeaders(h)
+				request := func() (host.Action, error) { return respond(f, h, handler.RequestHeaders(h)), nil }
+				require.NoError(t, c.before(h, request))
+				action, err := request()
+				require.NoError(t, err)
 				c.Expect.Check(t, outcome(t, f.Name, h, action))
 			})
 		}
@@ -46,12 +50,36 @@ func Wasm(t *testing.T, filter, artifact, pattern string) {
 				vm, err := m.Start(ctx, h)
 				require.NoError(t, err, strings.Join(h.Logs, "\n"))
 				defer func() { require.NoError(t, vm.Close()) }()
+				require.NoError(t, c.before(h, vm.Request))
 				action, err := vm.Request()
 				require.NoError(t, err)
 				c.Expect.Check(t, outcome(t, filter, h, action))
 			})
 		}
 	}
+}
+
+// respond is the response to a request that has been decided.
+func respond(f host.Filter, h host.Host, action host.Action) host.Action {
+	if f.Response != nil {
+		f.Response(h)
+	}
+	return action
+}
+
+// before sends the requests that come before the one that is looked at, and puts that one in.
+func (c *Case) before(h *hosttest.Host, request func() (host.Action, error)) error {
+	headers, properties := h.Headers, h.Properties
+	for range c.Repeat {
+		h.NextRequest(headers, properties)
+		if _, err := request(); err != nil {
+			return err
+		}
+	}
+	if c.Repeat > 0 {
+		h.NextRequest(headers, properties)
+	}
+	return nil
 }
 
 func (c *Case) host(t *testing.T) *hosttest.Host {
@@ -95,6 +123,9 @@ func outcome(t *testing.T, filter string, h *hosttest.Host, action host.Action) 
 	require.Equal(t, o.Passed, action == host.Continue, "a reply was sent and yet the request continues")
 	for _, p := range h.Headers {
 		o.Upstream[p[0]] = p[1]
+	}
+	for _, p := range h.Response {
+		o.Reply[p[0]] = p[1]
 	}
 	if h.Sent != nil {
 		o.Status, o.Body = int(h.Sent.Status), h.Sent.Body

@@ -23,7 +23,7 @@ const rounds = 3
 func NativeWarm(t *testing.T, f host.Filter, pattern string) {
 	forEachConfig(t, f.Name, pattern, func(t *testing.T, h *hosttest.Host) (func() (host.Action, error), error) {
 		handler, err := f.Configure(h)
-		return func() (host.Action, error) { return handler.RequestHeaders(h), nil }, err
+		return func() (host.Action, error) { return respond(f, h, handler.RequestHeaders(h)), nil }, err
 	})
 }
 
@@ -41,6 +41,9 @@ func WasmWarm(t *testing.T, filter, artifact, pattern string) {
 		return vm.Request, nil
 	})
 }
+
+// forgets tells whether the case is about requests that have been counted, so that those of other cases must not be.
+func (c *Case) forgets() bool { return c.Config["limits"] != nil }
 
 type startFunc func(t *testing.T, h *hosttest.Host) (request func() (host.Action, error), err error)
 
@@ -85,6 +88,10 @@ func (w *worker) run(t *testing.T, filter string, start startFunc) {
 		for _, i := range random.Perm(len(w.turns)) {
 			turn := w.turns[i]
 			w.host.NextRequest(slices.Clone(turn.headers), turn.properties)
+			if turn.c.forgets() {
+				clear(w.host.Shared) // what the worker itself remembers is what is looked at
+			}
+			require.NoError(t, turn.c.before(w.host, request))
 			action, err := request()
 			require.NoError(t, err)
 			t.Run(turn.c.Name, func(t *testing.T) {

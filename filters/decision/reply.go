@@ -60,7 +60,9 @@ func (r Response) Reply(d Decision, detail string, headers ...[2]string) Reply {
 	reply := Reply{Status: d.Status, GRPC: grpc, Headers: headers}
 	switch r.Format {
 	case Problem:
-		b := append(make([]byte, 0, 256), `{"type":"about:blank","title":`...)
+		b := append(make([]byte, 0, 256), `{"type":`...)
+		b = jsonstrict.AppendString(b, problemType(d.Status))
+		b = append(b, `,"title":`...)
 		b = jsonstrict.AppendString(b, title)
 		b = append(b, `,"status":`...)
 		b = strconv.AppendUint(b, uint64(d.Status), 10)
@@ -81,6 +83,15 @@ func (r Response) Reply(d Decision, detail string, headers ...[2]string) Reply {
 		reply.Headers = append(reply.Headers, [2]string{"content-type", "text/plain; charset=utf-8"})
 	}
 	return reply
+}
+
+// problemType is a registered type of problem (RFC 9457 section 4.2), of which a status without more to say has none.
+// quota-exceeded is from draft-ietf-httpapi-ratelimit-headers.
+func problemType(code uint32) string {
+	if code == 429 {
+		return "https://iana.org/assignments/http-problem-types#quota-exceeded"
+	}
+	return "about:blank"
 }
 
 func status(code uint32) (title string, grpc int32) {

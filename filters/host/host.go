@@ -25,6 +25,8 @@ type Host interface {
 	AddRequestHeader(name, value string) error
 	// RemoveRequestHeader removes all values of a header. Removing an absent one is no error.
 	RemoveRequestHeader(name string) error
+	// AddResponseHeader adds a value to the response, from Filter.Response.
+	AddResponseHeader(name, value string) error
 
 	// Property reads an attribute; found is false if there is no such value.
 	Property(path []string) (value []byte, found bool, err error)
@@ -121,6 +123,10 @@ type Filter struct {
 	// Configure runs once on the main thread and once on every worker, so it must be idempotent. With an
 	// error the plugin does not start, and Envoy fails closed; each line of its text goes to the log.
 	Configure func(h Host) (Handler, error)
+	// Response, if there is one, is called when the response's headers are there, also of a reply of the proxy's own. It
+	// belongs to no plugin: what it needs, RequestHeaders has left with SetProperty. The module has to export
+	// proxy_on_response_headers.
+	Response func(h Host)
 }
 
 // Handler handles the requests of one worker, one at a time.

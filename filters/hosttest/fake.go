@@ -32,6 +32,8 @@ type Host struct {
 	Logs    []string
 	Metrics map[string]int64
 	Shared  map[string]string
+	// Response are the response headers that were added.
+	Response [][2]string
 
 	// HTTPCalls are the calls to clusters so far; Answer answers one. Cluster names the clusters that there are.
 	HTTPCalls []HTTPCall
@@ -155,6 +157,15 @@ func (h *Host) RemoveRequestHeader(name string) error {
 		return err
 	}
 	h.remove(name)
+	return nil
+}
+
+// AddResponseHeader implements host.Host.
+func (h *Host) AddResponseHeader(name, value string) error {
+	if err := h.call("AddResponseHeader"); err != nil {
+		return err
+	}
+	h.Response = append(h.Response, [2]string{strings.Clone(name), strings.Clone(value)})
 	return nil
 }
 

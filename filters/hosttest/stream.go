@@ -22,7 +22,7 @@ func (h *Host) NextRequest(headers [][2]string, properties map[string]string) {
 	h.stream = h.newest() + 1
 	h.Headers, h.Properties = slices.Clone(headers), map[string]string{}
 	maps.Copy(h.Properties, properties)
-	h.Sent, h.Resumed, h.Calls, h.Logs = nil, false, nil, nil
+	h.Sent, h.Resumed, h.Calls, h.Logs, h.Response = nil, false, nil, nil, nil
 }
 
 // park puts the request at hand away and overwrites what was lent for it.

@@ -1,6 +1,7 @@
 package ipblock
 
 import (
+	"encoding/binary"
 	"strings"
 
 	"github.com/palisade-mesh/palisade/filters/ascii"
@@ -34,6 +35,22 @@ const (
 	mapped     = 0xffff
 	mappedBits = 96
 )
+
+// Is4 tells whether it is an IPv4 address, in either form.
+func (a Address) Is4() bool { return a.is4() }
+
+// Masked is the first address of the block of so many bits that it is in: bits4 for IPv4, bits6 for IPv6.
+func (a Address) Masked(bits4, bits6 int) Address {
+	if a.is4() {
+		return a.masked(mappedBits + bits4)
+	}
+	return a.masked(bits6)
+}
+
+// AppendBytes appends the sixteen bytes of its IPv6 form.
+func (a Address) AppendBytes(b []byte) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, a.high), a.low)
+}
 
 func (a Address) is4() bool { return a.valid && a.high == 0 && a.low>>32 == mapped }
 

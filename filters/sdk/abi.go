@@ -73,6 +73,7 @@ func clockTimeGet(clock uint32, precision uint64, time unsafe.Pointer) uint32
 // Kinds of header maps, buffers and streams.
 const (
 	mapRequestHeaders         = 0
+	mapResponseHeaders        = 2
 	mapHTTPCallResponse       = 6
 	bufferHTTPCallResponse    = 4
 	bufferPluginConfiguration = 7

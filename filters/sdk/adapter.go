@@ -62,6 +62,12 @@ func (adapter) RemoveRequestHeader(name string) error {
 	return s.err()
 }
 
+func (adapter) AddResponseHeader(name, value string) error {
+	n, nameSize := text(name)
+	v, size := text(value)
+	return proxyAddHeaderMapValue(mapResponseHeaders, n, nameSize, v, size).err()
+}
+
 // path is where a property's path is put together.
 var path []byte
 

@@ -67,6 +67,17 @@ func onRequestHeaders(id, _, _ uint32) uint32 {
 	return pause
 }
 
+//export proxy_on_response_headers
+func onResponseHeaders(id, _, _ uint32) uint32 {
+	const proceed = 0
+	lent.reset()
+	current.stream = id
+	if filter.Response != nil {
+		filter.Response(adapter{})
+	}
+	return proceed
+}
+
 //export proxy_on_tick
 func onTick(id uint32) {
 	if b := background(id); b != nil {

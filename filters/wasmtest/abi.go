@@ -19,6 +19,7 @@ const (
 	unimplemented   status = 12
 	requestHeaders         = 0
 	responseHeaders        = 6
+	addedToResponse        = 2
 	responseBody           = 4
 	pluginConfig           = 7
 	requestStream          = 0
@@ -75,7 +76,12 @@ var abi = map[string]func(*frame) status{
 		}
 		return f.give(1, pairs(headers))
 	},
-	"proxy_add_header_map_value":     func(f *frame) status { return statusOf(f.host.AddRequestHeader(f.text(1), f.text(3))) },
+	"proxy_add_header_map_value": func(f *frame) status {
+		if f.u32(0) == addedToResponse {
+			return statusOf(f.host.AddResponseHeader(f.text(1), f.text(3)))
+		}
+		return statusOf(f.host.AddRequestHeader(f.text(1), f.text(3)))
+	},
 	"proxy_replace_header_map_value": func(f *frame) status { return statusOf(f.host.SetRequestHeader(f.text(1), f.text(3))) },
 	"proxy_remove_header_map_value":  func(f *frame) status { return statusOf(f.host.RemoveRequestHeader(f.text(1))) },
 	"proxy_get_property": func(f *frame) status {

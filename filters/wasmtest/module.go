@@ -135,6 +135,11 @@ func (p Plugin) Request() (host.Action, error) {
 		p.vm.streams[id] = p.host.Stream() // it waits, and may be entered later
 		return host.Stop, nil
 	}
+	if p.vm.instance.ExportedFunction("proxy_on_response_headers") != nil {
+		if _, err := p.call("proxy_on_response_headers", id, 0, 1); err != nil {
+			return host.Stop, err
+		}
+	}
 	return result[0] == 0, p.delete(id)
 }
 

@@ -130,7 +130,7 @@ func (r *ring) run(t *testing.T, c *casetest.Case) {
 	r.requests++
 	id := fmt.Sprintf("case-%d-of-the-ring", r.requests)
 	for range c.Repeat {
-		r.send(t, c, id+"-before")
+		r.send(t, c, fmt.Sprintf("before-%d-of-the-ring", r.requests))
 	}
 	status, header, body := r.send(t, c, id)
 	if c.Envoy != 0 {

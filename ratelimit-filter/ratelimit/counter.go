@@ -104,7 +104,21 @@ func (c *counter) look(k *charge, now int64) error {
 		return k.fail(err)
 	}
 	k.judge(now)
+	if k.verdict == over && k.slot.full(&k.bucket) > now+k.rate.tolerance {
+		c.adopt(k)
+	}
 	return nil
+}
+
+// adopt makes a bucket of another rate one of this one's that is empty: it begins to fill when it is first seen, not each
+// time that it is. The clock is read after the bucket, so it is not behind that of a worker which has just charged it; by one
+// that is, a bucket of the same rate may look as if it were of another.
+func (c *counter) adopt(k *charge) {
+	now := c.store.Monotonic()
+	if empty := now + k.rate.tolerance; k.slot.full(&k.bucket) > empty {
+		_ = k.slot.put(&k.bucket, empty, now)
+		_ = c.table.write(c.store, &k.bucket, &k.slot) // if it fails, whoever comes next tries again
+	}
 }
 
 // judge decides on what was read.

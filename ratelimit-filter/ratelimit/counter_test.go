@@ -338,6 +338,10 @@ func TestCounterGoesOnWithAnotherRate(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, refused, "what was used stays used")
 	assert.EqualValues(t, 1, refused.retry, "but no longer than the new rate has it")
+	m.now += int64(time.Second)
+	refused, err = c.request(m, []ask{{"one", fast, 1, false}})
+	require.NoError(t, err)
+	require.Nil(t, refused)
 }
 
 // With more keys than there is room for, keys that are hardly used go, and those that are used up stay.

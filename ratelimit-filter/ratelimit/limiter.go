@@ -153,8 +153,7 @@ func (l *Limiter) ask(s *subject, i int) decision.Decision {
 		l.values[j] = keyValue{b.value, b.values == 1}
 		missing = missing || lacks
 	}
-	const shared, own = 's', 'o'
-	rate, kind := &m.Rate, byte(own)
+	rate := &m.Rate
 	switch {
 	case missing && m.Missing == MissingSkip:
 		return decision.Decision{}
@@ -162,7 +161,7 @@ func (l *Limiter) ask(s *subject, i int) decision.Decision {
 		l.result.Detail = "access is denied"
 		return denied(403, m.Name, m.missing)
 	case missing:
-		b.text, kind = append(b.text[:0], m.prefix...), shared
+		b.text = append(b.text[:0], m.prefix...) // without a part: nobody else's name
 	default:
 		if o := l.override(m); o != nil {
 			if o.Unlimited {
@@ -171,7 +170,6 @@ func (l *Limiter) ask(s *subject, i int) decision.Decision {
 			rate = &o.Rate
 		}
 	}
-	b.text = append(b.text, kind)
 	l.counter.add(l.counter.table.fingerprint(b.text), rate, s.cost(&m.Cost, rate.Burst), m.DryRun, i)
 	return decision.Decision{}
 }

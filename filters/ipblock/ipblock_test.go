@@ -235,3 +235,20 @@ func referenceBlock(text string) (netip.Prefix, bool) {
 	}
 	return prefix.Masked(), true
 }
+
+func TestMasked(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.1.2.3": "10.1.2.0", "::ffff:10.1.2.3": "10.1.2.0", "2001:db8:1:2:3::4": "2001:db8:1:2::",
+	} {
+		a, ok := ipblock.ParseAddress(text)
+		require.True(t, ok)
+		first, ok := ipblock.ParseAddress(want)
+		require.True(t, ok)
+		assert.Equal(t, first, a.Masked(24, 64), text)
+		assert.Equal(t, first.AppendBytes(nil), a.Masked(24, 64).AppendBytes(nil), text)
+		assert.NotEqual(t, a.AppendBytes(nil), first.AppendBytes(nil), text)
+		assert.Equal(t, want == "10.1.2.0", a.Is4(), text)
+		whole := a.Masked(32, 128)
+		assert.Equal(t, a, whole, text)
+	}
+}

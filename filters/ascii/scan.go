@@ -1,9 +1,6 @@
 package ascii
 
-import (
-	"encoding/binary"
-	"unsafe"
-)
+import "unsafe"
 
 // Scan goes through a text once, eight bytes at a time. printable is whether it has printable characters of ASCII, space
 // and tab only, and found whether one of its bytes is what is looked for, which is printable itself.
@@ -19,7 +16,7 @@ func Scan(text string, what byte) (printable, found bool) {
 		if last {
 			i = len(b) - 8 // some of them once more
 		}
-		eight := binary.LittleEndian.Uint64(b[i:])
+		eight := Word(b, i)
 		// The highest bit of a byte is set in one of the terms if it is not printable: from 0x80 on, 0x7f, below a space. A
 		// carry or borrow may set that of the next byte, too, but only of one that has set its own.
 		if (eight|(eight+each)|(eight-' '*each))&high != 0 {

@@ -1,10 +1,11 @@
 package jsonstrict
 
 import (
-	"encoding/binary"
 	"slices"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/palisade-mesh/palisade/filters/ascii"
 )
 
 // AppendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD, and control
@@ -43,11 +44,11 @@ func copyPlain(to []byte, s string) int {
 		if last {
 			i = len(from) - 8 // again what is known to be plain, rather than single bytes
 		}
-		eight := binary.LittleEndian.Uint64(from[i:])
+		eight := ascii.Word(from, i)
 		if !arePlain(eight) {
 			return i
 		}
-		binary.LittleEndian.PutUint64(to[i:], eight)
+		ascii.SetWord(to, i, eight)
 		if last {
 			return len(from)
 		}

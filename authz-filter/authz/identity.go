@@ -64,7 +64,7 @@ func decodeIdentity(o *config.Object) IdentityConfig {
 		}
 	}
 
-	c.Resolver = identity.Decode(o.Get("identity"), nil)
+	c.Resolver = identity.Decode(o.Get("identity"))
 	return c
 }
 

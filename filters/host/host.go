@@ -88,6 +88,9 @@ var (
 	ErrFailed        = errors.New("host: the call failed")
 )
 
+// CASAbsent is a cas that no value has: with it SetSharedData sets only what is not there yet.
+const CASAbsent = ^uint32(0)
+
 // MetricKind is a kind of metric, with the ABI's numbers.
 type MetricKind uint32
 

@@ -2,6 +2,28 @@ package host
 
 import "strings"
 
+// Metric is one that is defined when first used. Metrics are not worth a request: a host that fails to count is not an error,
+// and the failure cannot be counted either.
+type Metric struct {
+	id      uint32
+	defined bool
+}
+
+// Add adds to a counter or gauge, which has the same kind and name each time. Nothing is defined to add nothing.
+func (m *Metric) Add(h Host, kind MetricKind, name string, delta int64) {
+	if delta == 0 {
+		return
+	}
+	if !m.defined {
+		id, err := h.DefineMetric(kind, name)
+		if err != nil {
+			return
+		}
+		m.id, m.defined = id, true
+	}
+	_ = h.AddMetric(m.id, delta)
+}
+
 // Counters are counters by name, defined when first used. Their number is bounded, because Envoy never
 // deletes a metric; past the bound a count goes to one that is named "other".
 type Counters struct {

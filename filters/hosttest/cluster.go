@@ -41,7 +41,7 @@ func (h *Host) HTTPCall(cluster string, headers [][2]string, body []byte, timeou
 	return host.CallID(len(h.HTTPCalls)), nil
 }
 
-// Answer answers a call, which respond brings to the filter. status 0: there was no answer.
+// Answer answers a call, which respond brings to the filter. status "": there was no answer.
 func (h *Host) Answer(id host.CallID, status, body string, respond func(id host.CallID, bodySize uint32)) {
 	h.response = &response{body: body}
 	if status != "" {

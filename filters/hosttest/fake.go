@@ -35,7 +35,7 @@ type Host struct {
 	// Response are the response headers that were added.
 	Response [][2]string
 
-	// HTTPCalls are the calls to clusters so far; Answer answers one. Cluster names the clusters that there are.
+	// HTTPCalls are the calls to clusters so far; Answer answers one. Clusters names the clusters that there are.
 	HTTPCalls []HTTPCall
 	Clusters  []string
 	Ticking   time.Duration // the period of SetTick

@@ -53,10 +53,8 @@ func (h *Host) Enter(id host.StreamID) bool {
 	if h.call("Enter") != nil {
 		return false
 	}
-	if h.parked == nil || id != h.stream {
-		if _, ok := h.parked[id]; !ok && id != h.stream {
-			return false
-		}
+	if _, ok := h.parked[id]; !ok && id != h.stream {
+		return false
 	}
 	h.park()
 	s := h.parked[id]

@@ -10,9 +10,8 @@ import (
 )
 
 // Decode reads the `identity` object of a filter's configuration: {source: tls}, or {source: xfcc, from: [...]} with the
-// proxies whose header x-forwarded-client-cert is believed. pattern, unless it is nil, gives each principal the form
-// that counts. The Resolver is to be used by one worker.
-func Decode(n config.Node, pattern func(string) string) Resolver {
+// proxies whose header x-forwarded-client-cert is believed. The Resolver is to be used by one worker.
+func Decode(n config.Node) Resolver {
 	o := n.Object("source", "from")
 	v := Resolver{XFCC: o.Get("source").OneOf("tls", "tls", "xfcc") == "xfcc"}
 	from := o.Get("from")
@@ -23,14 +22,15 @@ func Decode(n config.Node, pattern func(string) string) Resolver {
 	case !v.XFCC && from.Present():
 		from.Mistake("only with source xfcc; the header of no peer is believed with tls")
 	}
-	v.From = DecodePrincipals(from, pattern)
+	v.From = DecodePrincipals(from, nil)
 	if slices.ContainsFunc(v.From, func(p match.String) bool { return p.String() == "*" }) {
 		from.Mistake("found \"*\"; whoever is believed can claim to be anybody, so name them")
 	}
 	return v
 }
 
-// DecodePrincipals reads a non-empty list of patterns for SPIFFE IDs, written with or without spiffe://.
+// DecodePrincipals reads a non-empty list of patterns for SPIFFE IDs, written with or without spiffe://. pattern, unless it
+// is nil, gives each the form that counts.
 func DecodePrincipals(n config.Node, pattern func(string) string) []match.String {
 	var out []match.String
 	for _, e := range n.NonEmptyList() {

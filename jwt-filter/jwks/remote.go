@@ -57,9 +57,6 @@ func (r *remote) isQuiet(now int64) bool {
 	return now < r.quietUntil && r.quietUntil <= now+unknownIDInterval.Milliseconds()
 }
 
-// absent is a compare-and-swap value that no key has: with it, only a key that is not there is set.
-const absent = ^uint32(0)
-
 // read gives the state; ok is false if the host does not.
 func (r *remote) read(h host.Host) (s state, cas uint32, ok bool) {
 	value, cas, found, err := h.SharedData(r.key)
@@ -67,7 +64,7 @@ func (r *remote) read(h host.Host) (s state, cas uint32, ok bool) {
 	case err != nil:
 		return state{}, 0, false
 	case !found:
-		return state{}, absent, true
+		return state{}, host.CASAbsent, true
 	}
 	return parse(value), cas, true
 }

@@ -102,7 +102,7 @@ func Decode(raw []byte) (*Config, error) {
 		Response:   decision.DecodeResponse(o.Get("response")),
 		Audit:      decision.DecodeAudit(o.Get("audit")),
 		BypassCORS: o.Get("bypassCorsPreflight").Bool(false),
-		Clients:    workload.Decode(o.Get("identity"), nil),
+		Clients:    workload.Decode(o.Get("identity")),
 	}
 	c.Normalization = operation.DecodeNormalization(o.Get("pathNormalization"))
 	cache := o.Get("cache").Object("entries", "maxTokenBytes", "maxBytes")

@@ -45,14 +45,14 @@ func configure(h host.Host) (host.Handler, error) {
 }
 
 type plugin struct {
-	verifier *jwt.Verifier
-	keeper   *jwks.Keeper // nil: no provider is remote
-	waiting  []waiting
-	reporter report.Reporter
-	host     host.Host // of the call that is under way
-	argument []byte
-	arriving waiting   // what the request at hand would wait as
-	cache    [2]metric // hits and misses
+	verifier     *jwt.Verifier
+	keeper       *jwks.Keeper // nil: no provider is remote
+	waiting      []waiting
+	reporter     report.Reporter
+	host         host.Host // of the call that is under way
+	argument     []byte
+	arriving     waiting // what the request at hand would wait as
+	hits, misses host.Metric
 
 	// Of the request at hand, here so that they are not allocated for each.
 	request request.Request
@@ -166,28 +166,7 @@ func (p *plugin) refuse(h host.Host, r *request.Request, res *jwt.Result) host.A
 	return p.reporter.Refuse(h, res.Decision, "the request could not be checked", r.IsGRPC())
 }
 
-// metric is one that requests count, defined when the first does.
-type metric struct {
-	id      uint32
-	defined bool
-}
-
 func (p *plugin) countCache(h host.Host, res *jwt.Result) {
-	p.cache[0].add(h, "palisade.jwt_cache.result.hit", res.CacheHits)
-	p.cache[1].add(h, "palisade.jwt_cache.result.miss", res.CacheMisses)
-}
-
-// add counts. A host that fails to is not a reason to do anything else.
-func (m *metric) add(h host.Host, name string, n int) {
-	if n == 0 {
-		return
-	}
-	if !m.defined {
-		id, err := h.DefineMetric(host.Counter, name)
-		if err != nil {
-			return
-		}
-		m.id, m.defined = id, true
-	}
-	_ = h.AddMetric(m.id, int64(n))
+	p.hits.Add(h, host.Counter, "palisade.jwt_cache.result.hit", int64(res.CacheHits))
+	p.misses.Add(h, host.Counter, "palisade.jwt_cache.result.miss", int64(res.CacheMisses))
 }

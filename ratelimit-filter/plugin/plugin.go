@@ -53,7 +53,7 @@ func configure(h host.Host) (host.Handler, error) {
 type plugin struct {
 	limiter  *ratelimit.Limiter
 	reporter report.Reporter
-	entries  gauge
+	entries  host.Metric
 
 	// Of the request at hand, here so that they are not allocated for each.
 	request request.Request
@@ -107,26 +107,7 @@ func (p *plugin) note(h host.Host, record decision.Record, res *ratelimit.Result
 	for range e.Stranded {
 		p.reporter.Error(h, "stranded_charge")
 	}
-	if e.Entries != 0 {
-		p.entries.add(h, "palisade.ratelimit_keys", int64(e.Entries))
-	}
-}
-
-// gauge is one, defined when first used.
-type gauge struct {
-	id    uint32
-	known bool
-}
-
-func (g *gauge) add(h host.Host, name string, delta int64) {
-	if !g.known {
-		var err error
-		if g.id, err = h.DefineMetric(host.Gauge, name); err != nil {
-			return // a metric is not worth a request
-		}
-		g.known = true
-	}
-	_ = h.AddMetric(g.id, delta)
+	p.entries.Add(h, host.Gauge, "palisade.ratelimit_keys", int64(e.Entries))
 }
 
 func replyHeaders(res *ratelimit.Result) [][2]string {

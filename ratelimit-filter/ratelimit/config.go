@@ -95,7 +95,7 @@ func Decode(raw []byte) (*Config, error) {
 		Headers: Headers(o.Get("headers").OneOf(string(HeadersIETF), string(HeadersIETF), string(HeadersX),
 			string(HeadersBoth), string(HeadersNone))),
 		Normalization: operation.DecodeNormalization(o.Get("pathNormalization")),
-		Identity:      identity.Decode(o.Get("identity"), nil),
+		Identity:      identity.Decode(o.Get("identity")),
 		Claims:        claimset.Decode(o.Get("claims")),
 		TrustedHops:   clientip.DecodeTrustedHops(o.Get("remoteIP")),
 		Response:      decision.DecodeResponse(o.Get("response")),

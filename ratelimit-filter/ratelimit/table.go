@@ -3,7 +3,6 @@ package ratelimit
 import (
 	"encoding/binary"
 	"errors"
-	"math"
 	"strconv"
 	"unsafe"
 
@@ -41,9 +40,6 @@ const (
 	// usualPerSlot is how many buckets a slot has if there are as many as the table is meant for. One slot in 250
 	// then has more than its room.
 	usualPerSlot = 8
-
-	// absent creates a value only if there is none: no value has this number.
-	absent uint32 = math.MaxUint32
 )
 
 var (
@@ -93,7 +89,7 @@ func sharedSecret(s Store, random func([]byte) error) (secret [16]byte, err erro
 		if err := random(secret[:]); err != nil {
 			return secret, err
 		}
-		if err := s.SetSharedData(key, secret[:], absent); err != nil && !errors.Is(err, host.ErrCAS) {
+		if err := s.SetSharedData(key, secret[:], host.CASAbsent); err != nil && !errors.Is(err, host.ErrCAS) {
 			return secret, err
 		}
 	}
@@ -129,7 +125,7 @@ func (t *table) read(s Store, f *fingerprint, into *slot) error {
 	case err != nil:
 		return err
 	case !found:
-		into.size, into.cas = 0, absent
+		into.size, into.cas = 0, host.CASAbsent
 		return nil
 	case len(value) > slotSize || len(value)%entrySize != 0 || cas == 0: // 0 would overwrite whatever is there
 		return errSlot

@@ -36,9 +36,9 @@ type Case struct {
 	// Repeat is how many requests like this one come before it.
 	Repeat int    `json:"repeat"`
 	Expect Expect `json:"expect"`
-	// CEL is what each expression of the configuration comes to (true, false, or null for an error), for the
-	// rings that have no engine; in Envoy it is evaluated.
-	CEL map[string]*bool `json:"cel"`
+	// CEL is what each expression of the configuration comes to (a bool, text or number, or null for an error), for
+	// the rings that have no engine; in Envoy it is evaluated.
+	CEL map[string]any `json:"cel"`
 	// Envoy is the status with which Envoy itself refuses the request, before any filter sees it.
 	Envoy int `json:"envoyRefuses"`
 }

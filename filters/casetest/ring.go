@@ -2,6 +2,7 @@ package casetest
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -92,27 +93,40 @@ func (c *Case) host(t *testing.T) *hosttest.Host {
 }
 
 // engine is a CEL engine that knows what some expressions come to.
-func engine(results map[string]*bool) map[string]func([]byte) ([]byte, error) {
-	ids := map[uint32]*bool{}
+func engine(results map[string]any) map[string]func([]byte) ([]byte, error) {
+	compiled := map[uint32][]byte{} // what each comes to, as Envoy serialises it; nil: an error
 	return map[string]func([]byte) ([]byte, error){
 		"expr_create": func(text []byte) ([]byte, error) {
 			for expression, result := range results {
-				if string(text) == expression || string(text) == host.BoolExpression(expression) {
-					id := uint32(len(ids))
-					ids[id] = result
-					return binary.LittleEndian.AppendUint32(nil, id), nil
+				var value []byte
+				switch string(text) {
+				case expression: // alone it is only compiled
+				case host.BoolExpression(expression):
+					if b, ok := result.(bool); ok {
+						value = []byte{0}
+						if b {
+							value[0] = 1
+						}
+					}
+				case host.TextExpression(expression):
+					if result != nil {
+						value = []byte(fmt.Sprint(result))
+					}
+				default:
+					continue
 				}
+				id := uint32(len(compiled))
+				compiled[id] = value
+				return binary.LittleEndian.AppendUint32(nil, id), nil
 			}
 			return nil, hosttest.ErrFault
 		},
 		"expr_evaluate": func(id []byte) ([]byte, error) {
-			switch result := ids[binary.LittleEndian.Uint32(id)]; {
-			case result == nil:
+			value := compiled[binary.LittleEndian.Uint32(id)]
+			if value == nil {
 				return nil, hosttest.ErrFault
-			case *result:
-				return []byte{1}, nil
 			}
-			return []byte{0}, nil
+			return value, nil
 		},
 	}
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"encoding/binary"
 	"errors"
+	"unsafe"
 )
 
 // Expression is a CEL expression compiled by Envoy's engine over its attributes (foreign functions
@@ -13,6 +14,7 @@ type Expression uint32
 var (
 	ErrExpression     = errors.New("the host's CEL engine does not accept the expression")
 	ErrNotEvaluated   = errors.New("the expression did not come to true or false")
+	ErrNoText         = errors.New("the expression did not come to a string, number or other value that CEL makes a string of")
 	errNoExpressionID = errors.New("host: expr_create gave no token")
 )
 
@@ -21,10 +23,21 @@ var (
 // value that is no bool is an error. (A comparison with true would do for ALLOW, but Envoy's engine calls
 // values of different types unequal, and a DENY must not pass over what cannot be evaluated.)
 func CompileExpression(h Host, text string) (Expression, error) {
+	return compile(h, text, BoolExpression(text))
+}
+
+// CompileTextExpression compiles an expression which is to come to something that CEL makes a string of: a string, number,
+// bool, timestamp, duration or bytes. What expr_evaluate gives for other values would do for no key: Envoy serialises a map
+// in whatever order it is, request.headers with the request's own ID.
+func CompileTextExpression(h Host, text string) (Expression, error) {
+	return compile(h, text, TextExpression(text))
+}
+
+func compile(h Host, text, wrapped string) (Expression, error) {
 	if _, err := h.Call("expr_create", []byte(text)); err != nil {
 		return 0, ErrExpression
 	}
-	token, err := h.Call("expr_create", []byte(BoolExpression(text)))
+	token, err := h.Call("expr_create", []byte(wrapped))
 	switch {
 	case err != nil:
 		return 0, ErrExpression
@@ -37,6 +50,9 @@ func CompileExpression(h Host, text string) (Expression, error) {
 // BoolExpression is how an expression is given to the engine. The line break ends a comment.
 func BoolExpression(text string) string { return "(" + text + "\n) ? true : false" }
 
+// TextExpression is the same for a text.
+func TextExpression(text string) string { return "string(" + text + "\n)" }
+
 // EvaluateExpression evaluates an expression on the request at hand. An attribute or header that is not
 // there is an error, unless the expression asks with has() or `in`.
 func EvaluateExpression(h Host, e Expression) (bool, error) {
@@ -45,4 +61,13 @@ func EvaluateExpression(h Host, e Expression) (bool, error) {
 		return false, ErrNotEvaluated
 	}
 	return result[0] == 1, nil
+}
+
+// EvaluateText evaluates an expression of CompileTextExpression.
+func EvaluateText(h Host, e Expression) (string, error) {
+	result, err := h.Call("expr_evaluate", binary.LittleEndian.AppendUint32(nil, uint32(e)))
+	if err != nil {
+		return "", ErrNoText
+	}
+	return unsafe.String(unsafe.SliceData(result), len(result)), nil
 }

@@ -23,6 +23,8 @@ func TestBadConfiguration(t *testing.T) {
 		{"unknown action", "authz-filter", `{"policies": [{"name": "all", "action": "PERMIT", "rules": [{}]}]}`, "authz-filter: config: $.policies[0].action"},
 		{"duplicate member", "authz-filter", `{"defaultAction": "deny", "defaultAction": "allow"}`, "authz-filter: config: $"},
 		{"not JSON", "authz-filter", `policies: []`, "authz-filter: config: $"},
+		{"no CEL", "ratelimit-filter", celKey(`request.path +`), "ratelimit-filter: config: $.limits[0].key[0]"},
+		{"half an expression", "ratelimit-filter", celKey(`request.path) + (request.host`), "ratelimit-filter: config: $.limits[0].key[0]"},
 		{"no configuration", "jwt-filter", ``, "jwt-filter: config: $"},
 		{"unknown field", "jwt-filter", `{"provider": {}}`, "jwt-filter: config: $.provider"},
 		{"unknown provider", "jwt-filter", `{"providers": {}, "rules": [{"require": {"provider": "corp"}}]}`, "jwt-filter: config: $.rules[0].require.provider"},
@@ -59,6 +61,10 @@ func TestBadConfiguration(t *testing.T) {
 		assert.Equal(t, 401, status)
 		assert.Zero(t, upstream.Requests())
 	})
+}
+
+func celKey(expression string) string {
+	return `{"limits": [{"name": "a", "key": ["cel:` + expression + `"], "rate": {"requests": 1, "per": "1h"}}]}`
 }
 
 // TestStructConfiguration gives a configuration as a message: Envoy hands its

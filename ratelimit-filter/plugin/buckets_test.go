@@ -82,16 +82,44 @@ func TestBuckets(t *testing.T) {
 		"claims of the first token":  {`"claim:sub"`, claims(`{"a":{"sub":"x"},"b":{"sub":"y"}}`), claims(`{"a":{"sub":"x"},"b":{"sub":"z"}}`), true},
 		"claims of the second token": {`"claim:sub"`, claims(`{"a":{},"b":{"sub":"y"}}`), claims(`{"b":{"sub":"y"}}`), true},
 		"a claim with a dot":         {`"claim:a.b"`, claims(`{"p":{"a.b":"1","a":{"b":"2"}}}`), claims(`{"p":{"a":{"b":"1"}}}`), true},
+		"another text of CEL":        {`"cel:x"`, header("a"), header("b"), false},
+		"the same text of CEL":       {`"cel:x", "header:y"`, asked{headers: [][2]string{{"x", "a"}, {"y", "b"}}}, asked{headers: [][2]string{{"y", "b"}, {"x", "a"}}}, true},
+		"CEL is not joined":          {`"cel:x", "header:x"`, header("ab", ""), header("a", "b"), false},
+		"no text of CEL":             {`"cel:x", "query:q"`, header(""), asked{headers: [][2]string{{"x", ""}}, path: "/?q=b"}, true},
 		"elements of a list":         {`"claim:g"`, claims(`{"p":{"g":["1","2"]}}`), claims(`{"p":{"g":["12"]}}`), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &hosttest.Host{Config: []byte(`{"limits": [{"name": "a", "key": [` + c.key + `], "rate": {"requests": 1, "per": "1h"}}]}`)}
+			h.Functions = firstX(h)
 			handler := start(t, h)
 			require.Equal(t, host.Continue, c.a.send(t, handler, h))
 			require.Equal(t, host.Stop, c.a.send(t, handler, h), "the same request has the same bucket")
 			assert.Equal(t, c.same, c.b.send(t, handler, h) == host.Stop)
 		})
 	}
+}
+
+// firstX is an engine whose expressions all come to the first header x.
+func firstX(h *hosttest.Host) map[string]func([]byte) ([]byte, error) {
+	return map[string]func([]byte) ([]byte, error){
+		"expr_create": func([]byte) ([]byte, error) { return []byte{7, 0, 0, 0}, nil },
+		"expr_evaluate": func([]byte) ([]byte, error) {
+			for _, p := range h.Headers {
+				if p[0] == "x" {
+					return []byte(p[1]), nil
+				}
+			}
+			return nil, hosttest.ErrFault
+		},
+	}
+}
+
+// What the engine does not accept refuses the configuration, with its place.
+func TestExpressionRefused(t *testing.T) {
+	h := &hosttest.Host{Config: []byte(`{"limits": [{"name": "a", "key": ["method", "cel:a ++ b"], "rate": {"requests": 1, "per": "1h"}}]}`)}
+	_, err := plugin.Filter.Configure(h)
+	require.Error(t, err)
+	assert.Contains(t, err.Error(), `$.limits[0].key[1]: found "cel:a ++ b": the host's CEL engine does not accept`)
 }
 
 // A new configuration, which Envoy starts beside the old one, goes on with the counts.

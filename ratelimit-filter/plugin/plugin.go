@@ -41,10 +41,10 @@ func configure(h host.Host) (host.Handler, error) {
 	if err != nil {
 		return nil, errors.New("the host did not say the plugin's name: " + err.Error())
 	}
-	p := &plugin{reporter: report.Reporter{
+	p := &plugin{expressions: expressions{h}, reporter: report.Reporter{
 		Filter: "ratelimit", Property: property, Mode: c.Mode, Audit: c.Audit, Response: c.Response,
 	}}
-	if p.limiter, err = ratelimit.Compile(c, h, h.Random, string(name)); err != nil {
+	if p.limiter, err = ratelimit.Compile(c, h, &p.expressions, h.Random, string(name)); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -56,12 +56,28 @@ type plugin struct {
 	entries  host.Metric
 
 	// Of the request at hand, here so that they are not allocated for each.
-	request request.Request
-	record  decision.Record
+	expressions expressions
+	request     request.Request
+	record      decision.Record
+}
+
+// expressions is the proxy's CEL engine.
+type expressions struct {
+	host host.Host // of the call that is under way
+}
+
+func (x *expressions) Compile(text string) (uint32, error) {
+	e, err := host.CompileTextExpression(x.host, text)
+	return uint32(e), err
+}
+
+func (x *expressions) Evaluate(id uint32) (string, error) {
+	return host.EvaluateText(x.host, host.Expression(id))
 }
 
 // RequestHeaders implements host.Handler.
 func (p *plugin) RequestHeaders(h host.Host) host.Action {
+	p.expressions.host = h
 	r := &p.request
 	if err := r.Load(h); err != nil {
 		return p.reporter.Undecidable(h, err, true)

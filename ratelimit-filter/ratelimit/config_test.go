@@ -1,6 +1,7 @@
 package ratelimit_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,7 +26,6 @@ func TestMistakes(t *testing.T) {
 		`{"global": {"cluster": "ratelimit"}}`:                               "$.global: not supported by this version",
 		limit(rate + `, "scope": "global"`):                                  "$.limits[0].scope: not supported by this version",
 		limit(rate + `, "costFromResponse": {"header": "x", "max": 1}`):      "$.limits[0].costFromResponse: not supported",
-		limit(rate + `, "key": ["cel:request.path"]`):                        "$.limits[0].key[0]: not supported",
 
 		limit(`"rate": {}`):                                                     "$.limits[0].rate: the object is empty",
 		limit(`"rate": {"requests": 10}`):                                       "$.limits[0].rate.per: missing",
@@ -39,6 +39,8 @@ func TestMistakes(t *testing.T) {
 		limit(rate + `, "key": ["remoteIP/08"]`):                                "$.limits[0].key[0]: found",
 		limit(rate + `, "key": ["header::path"]`):                               "$.limits[0].key[0]: found",
 		limit(rate + `, "key": ["user"]`):                                       "$.limits[0].key[0]: found",
+		limit(rate + `, "key": ["method", "cel: "]`):                            "$.limits[0].key[1]: found no expression",
+		limit(rate + `, "key": ["cel:` + strings.Repeat("1", 4097) + `"]`):      "$.limits[0].key[0]: found an expression of 4097 bytes",
 		limit(rate + `, "match": {}`):                                           "$.limits[0].match: the object is empty",
 		limit(rate + `, "onMissingKey": "skip"`):                                "$.limits[0].onMissingKey: only with a key",
 		limit(rate + `, "cost": 11`):                                            "none would ever be admitted",

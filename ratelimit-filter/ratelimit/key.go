@@ -17,6 +17,7 @@ type KeyPart struct {
 	name  string     // of a header or parameter
 	paths [][]string // to a claim: the first that is there
 	bits  int        // of an IPv4 address that count; 0: the address is taken whole
+	cel   expression
 }
 
 type keyKind uint8
@@ -31,6 +32,7 @@ const (
 	keyHost
 	keyPath
 	keyMethod
+	keyCEL
 )
 
 var plainKeys = map[string]keyKind{
@@ -39,7 +41,7 @@ var plainKeys = map[string]keyKind{
 }
 
 // knownKeys are for whoever wrote another.
-const knownKeys = "claim:a.b, header:x, query:x, principal, requestPrincipal, remoteIP, remoteIP/24, host, path or method"
+const knownKeys = "claim:a.b, header:x, query:x, principal, requestPrincipal, remoteIP, remoteIP/24, host, path, method or cel:<expression>"
 
 // maxKeyParts bounds a key; nobody tells requests apart by more.
 const maxKeyParts = 16
@@ -56,10 +58,9 @@ func decodeKey(n config.Node) []KeyPart {
 			continue // a mistake already
 		}
 		part, ok := parseKeyPart(text)
-		switch {
-		case strings.HasPrefix(text, "cel:"):
-			e.Unsupported()
-		case !ok:
+		if part.kind == keyCEL {
+			part.cel.check(e)
+		} else if !ok {
 			e.Mistake("found \"" + text + "\", expected " + knownKeys)
 		}
 		parts = append(parts, part)
@@ -77,6 +78,8 @@ func parseKeyPart(text string) (KeyPart, bool) {
 	}
 	kind, name, _ := strings.Cut(text, ":")
 	switch kind {
+	case "cel":
+		return KeyPart{kind: keyCEL, cel: expression{text: name}}, true
 	case "claim":
 		part := KeyPart{kind: keyClaim, paths: [][]string{{name}}}
 		names := strings.Split(name, ".")
@@ -167,6 +170,11 @@ func (s *subject) part(k *KeyPart, b *bucketName) (missing bool, err error) {
 		b.Add(s.path)
 	case keyMethod:
 		b.Add(s.request.Method())
+	case keyCEL:
+		var text string
+		if text, err = s.limiter.expressions.Evaluate(k.cel.id); err == nil {
+			b.Add(text)
+		}
 	}
 	b.end()
 	return b.values == 0 || b.values == 1 && b.value == "", err

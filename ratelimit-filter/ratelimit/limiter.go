@@ -18,6 +18,8 @@ type Limiter struct {
 	counter counter
 	claims  claimset.Reader
 
+	expressions Expressions
+
 	// Of the request at hand, here so that they are not allocated for each.
 	subject subject
 	name    bucketName
@@ -44,13 +46,17 @@ type keyValue struct {
 }
 
 // Compile makes a limiter. plugin is the name under which the workers, and one configuration and the next, find the same
-// buckets; random fills bytes that nobody can guess.
-func Compile(c *Config, s Store, random func([]byte) error, plugin string) (*Limiter, error) {
+// buckets; random fills bytes that nobody can guess. The error is config.Mistakes if x does not accept an expression.
+func Compile(c *Config, s Store, x Expressions, random func([]byte) error, plugin string) (*Limiter, error) {
+	if err := c.compileExpressions(x); err != nil {
+		return nil, err
+	}
 	t, err := openTable(s, random, plugin, c.MaxKeys)
 	if err != nil {
 		return nil, errors.New("the shared data could not be prepared: " + err.Error())
 	}
 	l := &Limiter{config: c, claims: claimset.NewReader(c.Claims), counter: counter{table: t, charges: make([]charge, len(c.Limits))}}
+	l.expressions = x
 	for i := range c.Limits {
 		l.limits = append(l.limits, newLimit(&c.Limits[i]))
 	}

@@ -11,6 +11,8 @@ import (
 	"math"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/palisade-mesh/palisade/filters/wire"
 )
 
 // Property is Envoy's attribute with the metadata of all filters.
@@ -47,11 +49,11 @@ func Texts(metadata string, path []string, yield func(text string) bool) (found 
 	// The first round finds what has no text.
 	for _, call := range []func(string) bool{func(string) bool { return true }, yield} {
 		for rest := v.bytes; rest != ""; {
-			var f field
-			if f, rest, err = next(rest); err != nil || f.number != listValues || f.kind != wireBytes {
+			var f wire.Field[string]
+			if f, rest, err = next(rest); err != nil || f.Number != listValues || f.Kind != wire.Bytes {
 				return true, ErrMessage
 			}
-			element, err := parseValue(f.bytes)
+			element, err := parseValue(f.Bytes)
 			if err != nil {
 				return true, err
 			}
@@ -128,15 +130,15 @@ func parseValue(message string) (value, error) {
 	if err != nil || rest != "" {
 		return value{}, ErrMessage
 	}
-	v := value{kind: f.number, bytes: f.bytes}
+	v := value{kind: f.Number, bytes: f.Bytes}
 	switch {
-	case f.number == kindNull && f.kind == wireVarint && f.integer == 0:
-	case f.number == kindNumber && f.kind == wireFixed64:
-		v.number = math.Float64frombits(f.integer)
-	case f.number == kindBool && f.kind == wireVarint && f.integer <= 1:
-		v.truth = f.integer == 1
-	case f.number == kindString && f.kind == wireBytes && utf8.ValidString(f.bytes):
-	case (f.number == kindStruct || f.number == kindList) && f.kind == wireBytes:
+	case f.Number == kindNull && f.Kind == wire.Varint && f.Integer == 0:
+	case f.Number == kindNumber && f.Kind == wire.Fixed64:
+		v.number = math.Float64frombits(f.Integer)
+	case f.Number == kindBool && f.Kind == wire.Varint && f.Integer <= 1:
+		v.truth = f.Integer == 1
+	case f.Number == kindString && f.Kind == wire.Bytes && utf8.ValidString(f.Bytes):
+	case (f.Number == kindStruct || f.Number == kindList) && f.Kind == wire.Bytes:
 	default:
 		return value{}, ErrMessage
 	}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/palisade-mesh/palisade/filters/jsonstrict"
+	"github.com/palisade-mesh/palisade/filters/wire"
 )
 
 // Envoy gives a plugin the text of a google.protobuf.StringValue, but of a google.protobuf.Struct its wire
@@ -19,8 +20,8 @@ const maxStructDepth = 3 * 32
 
 // structToJSON turns an encoded google.protobuf.Struct into JSON. Members that occur twice stay so: what
 // reads the JSON refuses them.
-func structToJSON(wire []byte) ([]byte, error) {
-	return appendStruct(nil, wire, 0)
+func structToJSON(message []byte) ([]byte, error) {
+	return appendStruct(nil, message, 0)
 }
 
 // Field numbers of google/protobuf/struct.proto.
@@ -37,14 +38,14 @@ const (
 	listValues   = 1
 )
 
-func appendStruct(b, wire []byte, depth int) ([]byte, error) {
+func appendStruct(b, message []byte, depth int) ([]byte, error) {
 	if depth > maxStructDepth {
 		return nil, errWire
 	}
 	b = append(b, '{')
 	first := true
-	err := eachField(wire, func(f field) error {
-		if f.number != structFields || f.kind != wireBytes {
+	err := eachField(message, func(f wire.Field[[]byte]) error {
+		if f.Number != structFields || f.Kind != wire.Bytes {
 			return errWire
 		}
 		if !first {
@@ -52,22 +53,22 @@ func appendStruct(b, wire []byte, depth int) ([]byte, error) {
 		}
 		first = false
 		var err error
-		b, err = appendEntry(b, f.bytes, depth+1)
+		b, err = appendEntry(b, f.Bytes, depth+1)
 		return err
 	})
 	return append(b, '}'), err
 }
 
-func appendEntry(b, wire []byte, depth int) ([]byte, error) {
+func appendEntry(b, message []byte, depth int) ([]byte, error) {
 	var key, value []byte
-	err := eachField(wire, func(f field) error {
+	err := eachField(message, func(f wire.Field[[]byte]) error {
 		switch {
-		case f.kind != wireBytes:
+		case f.Kind != wire.Bytes:
 			return errWire
-		case f.number == entryKey:
-			key = f.bytes
-		case f.number == entryValue:
-			value = f.bytes
+		case f.Number == entryKey:
+			key = f.Bytes
+		case f.Number == entryValue:
+			value = f.Bytes
 		default:
 			return errWire
 		}
@@ -84,28 +85,28 @@ func appendEntry(b, wire []byte, depth int) ([]byte, error) {
 }
 
 // appendValue takes exactly one field: a Value with none, or with two, has no JSON.
-func appendValue(b, wire []byte, depth int) ([]byte, error) {
+func appendValue(b, message []byte, depth int) ([]byte, error) {
 	fields := 0
-	err := eachField(wire, func(f field) error {
+	err := eachField(message, func(f wire.Field[[]byte]) error {
 		fields++
 		var err error
 		switch {
-		case f.number == valueNull && f.kind == wireVarint:
+		case f.Number == valueNull && f.Kind == wire.Varint:
 			b = append(b, "null"...)
-		case f.number == valueNumber && f.kind == wireFixed64:
-			number := math.Float64frombits(f.integer)
+		case f.Number == valueNumber && f.Kind == wire.Fixed64:
+			number := math.Float64frombits(f.Integer)
 			if math.IsNaN(number) || math.IsInf(number, 0) {
 				return errWire
 			}
 			b = strconv.AppendFloat(b, number, 'f', -1, 64)
-		case f.number == valueString && f.kind == wireBytes && utf8.Valid(f.bytes):
-			b = jsonstrict.AppendString(b, string(f.bytes))
-		case f.number == valueBool && f.kind == wireVarint:
-			b = strconv.AppendBool(b, f.integer != 0)
-		case f.number == valueStruct && f.kind == wireBytes:
-			b, err = appendStruct(b, f.bytes, depth+1)
-		case f.number == valueList && f.kind == wireBytes:
-			b, err = appendList(b, f.bytes, depth+1)
+		case f.Number == valueString && f.Kind == wire.Bytes && utf8.Valid(f.Bytes):
+			b = jsonstrict.AppendString(b, string(f.Bytes))
+		case f.Number == valueBool && f.Kind == wire.Varint:
+			b = strconv.AppendBool(b, f.Integer != 0)
+		case f.Number == valueStruct && f.Kind == wire.Bytes:
+			b, err = appendStruct(b, f.Bytes, depth+1)
+		case f.Number == valueList && f.Kind == wire.Bytes:
+			b, err = appendList(b, f.Bytes, depth+1)
 		default:
 			err = errWire
 		}
@@ -117,14 +118,14 @@ func appendValue(b, wire []byte, depth int) ([]byte, error) {
 	return b, err
 }
 
-func appendList(b, wire []byte, depth int) ([]byte, error) {
+func appendList(b, message []byte, depth int) ([]byte, error) {
 	if depth > maxStructDepth {
 		return nil, errWire
 	}
 	b = append(b, '[')
 	first := true
-	err := eachField(wire, func(f field) error {
-		if f.number != listValues || f.kind != wireBytes {
+	err := eachField(message, func(f wire.Field[[]byte]) error {
+		if f.Number != listValues || f.Kind != wire.Bytes {
 			return errWire
 		}
 		if !first {
@@ -132,69 +133,22 @@ func appendList(b, wire []byte, depth int) ([]byte, error) {
 		}
 		first = false
 		var err error
-		b, err = appendValue(b, f.bytes, depth+1)
+		b, err = appendValue(b, f.Bytes, depth+1)
 		return err
 	})
 	return append(b, ']'), err
 }
 
-// field is one field of an encoded message.
-type field struct {
-	number  uint64
-	kind    uint64
-	integer uint64 // of a varint or fixed64
-	bytes   []byte // of a length-delimited field
-}
-
-const (
-	wireVarint  = 0
-	wireFixed64 = 1
-	wireBytes   = 2
-)
-
-func eachField(wire []byte, do func(field) error) error {
-	for len(wire) > 0 {
-		tag, rest, ok := varint(wire)
-		if !ok {
-			return errWire
-		}
-		f := field{number: tag >> 3, kind: tag & 7}
-		switch f.kind {
-		case wireVarint:
-			if f.integer, rest, ok = varint(rest); !ok {
-				return errWire
-			}
-		case wireFixed64:
-			if len(rest) < 8 {
-				return errWire
-			}
-			for i := 7; i >= 0; i-- {
-				f.integer = f.integer<<8 | uint64(rest[i])
-			}
-			rest = rest[8:]
-		case wireBytes:
-			var size uint64
-			if size, rest, ok = varint(rest); !ok || size > uint64(len(rest)) {
-				return errWire
-			}
-			f.bytes, rest = rest[:size], rest[size:]
-		default:
+func eachField(message []byte, do func(wire.Field[[]byte]) error) error {
+	for len(message) > 0 {
+		f, rest, err := wire.Next(message)
+		if err != nil {
 			return errWire
 		}
 		if err := do(f); err != nil {
 			return err
 		}
-		wire = rest
+		message = rest
 	}
 	return nil
-}
-
-func varint(wire []byte) (value uint64, rest []byte, ok bool) {
-	for i := 0; i < len(wire) && i < 10; i++ {
-		value |= uint64(wire[i]&0x7f) << (7 * i)
-		if wire[i] < 0x80 {
-			return value, wire[i+1:], true
-		}
-	}
-	return 0, nil, false
 }

@@ -1,6 +1,10 @@
 package host
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/palisade-mesh/palisade/filters/wire"
+)
 
 // ErrSignature is a signature that does not verify.
 var ErrSignature = errors.New("host: the signature does not verify")
@@ -13,10 +17,10 @@ var ErrSignature = errors.New("host: the signature does not verify")
 // argument is a buffer for the call, which may be reused for the next.
 func VerifySignature(h Host, argument []byte, hash string, publicKey, signature []byte, text string) ([]byte, error) {
 	// The message of Envoy's verify_signature.proto: hash_function, public_key, signature, text.
-	b := appendField(argument[:0], 1, hash)
-	b = appendField(b, 2, publicKey)
-	b = appendField(b, 3, signature)
-	b = appendField(b, 4, text)
+	b := wire.AppendBytes(argument[:0], 1, hash)
+	b = wire.AppendBytes(b, 2, publicKey)
+	b = wire.AppendBytes(b, 3, signature)
+	b = wire.AppendBytes(b, 4, text)
 	result, err := h.Call("verify_signature", b)
 	if err != nil {
 		return b, err
@@ -25,19 +29,6 @@ func VerifySignature(h Host, argument []byte, hash string, publicKey, signature 
 		return b, ErrSignature
 	}
 	return b, nil
-}
-
-func appendField[T string | []byte](b []byte, number byte, value T) []byte {
-	const lengthDelimited = 2
-	b = append(b, number<<3|lengthDelimited)
-	for n := len(value); ; n >>= 7 {
-		if n < 0x80 {
-			b = append(b, byte(n))
-			break
-		}
-		b = append(b, byte(n)|0x80)
-	}
-	return append(b, value...)
 }
 
 // firstBool tells whether a message's first field is field 1 with the varint 1. Anything else, also an

@@ -65,6 +65,6 @@ func (c *Case) withFault(t *testing.T, f host.Filter, fault func(int, string) bo
 		return calls, h, false
 	}
 	h.Calls, h.Fault = calls, fault
-	action := respond(f, h, handler.RequestHeaders(h))
+	action := respond(handler, h, handler.RequestHeaders(h))
 	return h.Calls, h, action == host.Continue && h.Sent == nil
 }

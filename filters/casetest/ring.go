@@ -27,7 +27,7 @@ func Native(t *testing.T, f host.Filter, pattern string) {
 				handler, err := f.Configure(h)
 				require.NoError(t, err)
 				h.Calls = nil
-				request := func() (host.Action, error) { return respond(f, h, handler.RequestHeaders(h)), nil }
+				request := func() (host.Action, error) { return respond(handler, h, handler.RequestHeaders(h)), nil }
 				require.NoError(t, c.before(h, request))
 				action, err := request()
 				require.NoError(t, err)
@@ -60,10 +60,11 @@ func Wasm(t *testing.T, filter, artifact, pattern string) {
 	}
 }
 
-// respond is the response to a request that has been decided.
-func respond(f host.Filter, h host.Host, action host.Action) host.Action {
-	if f.Response != nil {
-		f.Response(h)
+// respond is what comes after a decision: the response and the end of the stream.
+func respond(handler host.Handler, h host.Host, action host.Action) host.Action {
+	if f, ok := handler.(host.Follower); ok {
+		f.ResponseHeaders(h)
+		f.StreamEnd(h)
 	}
 	return action
 }

@@ -23,7 +23,7 @@ const rounds = 3
 func NativeWarm(t *testing.T, f host.Filter, pattern string) {
 	forEachConfig(t, f.Name, pattern, func(t *testing.T, h *hosttest.Host) (func() (host.Action, error), error) {
 		handler, err := f.Configure(h)
-		return func() (host.Action, error) { return respond(f, h, handler.RequestHeaders(h)), nil }, err
+		return func() (host.Action, error) { return respond(handler, h, handler.RequestHeaders(h)), nil }, err
 	})
 }
 

@@ -25,7 +25,9 @@ type Host interface {
 	AddRequestHeader(name, value string) error
 	// RemoveRequestHeader removes all values of a header. Removing an absent one is no error.
 	RemoveRequestHeader(name string) error
-	// AddResponseHeader adds a value to the response, from Filter.Response.
+	// ResponseHeaders are those of the response, for Follower.ResponseHeaders, as RequestHeaders are.
+	ResponseHeaders() ([][2]string, error)
+	// AddResponseHeader adds a value to the response, from Follower.ResponseHeaders.
 	AddResponseHeader(name, value string) error
 
 	// Property reads an attribute; found is false if there is no such value.
@@ -64,10 +66,12 @@ type Host interface {
 	// HTTPCall sends a request to a cluster of the proxy and returns at once; Background.HTTPResponse gets the answer.
 	// headers have :method, :path and :authority. The call is the plugin's, not the stream's: it goes on if that ends.
 	HTTPCall(cluster string, headers [][2]string, body []byte, timeout time.Duration) (CallID, error)
-	// ResponseHeaders are those of the answer that Background.HTTPResponse is called for.
-	ResponseHeaders() ([][2]string, error)
-	// ResponseBody is its body, as far as limit.
-	ResponseBody(limit uint32) ([]byte, error)
+	// AnswerHeaders are those of the answer that Background.HTTPResponse is called for.
+	AnswerHeaders() ([][2]string, error)
+	// AnswerTrailers are its trailers, which may be none.
+	AnswerTrailers() ([][2]string, error)
+	// AnswerBody is its body, as far as limit.
+	AnswerBody(limit uint32) ([]byte, error)
 	// SetTick asks for Background.Tick after each period, to the millisecond; 0 ends that.
 	SetTick(period time.Duration) error
 
@@ -126,10 +130,6 @@ type Filter struct {
 	// Configure runs once on the main thread and once on every worker, so it must be idempotent. With an
 	// error the plugin does not start, and Envoy fails closed; each line of its text goes to the log.
 	Configure func(h Host) (Handler, error)
-	// Response, if there is one, is called when the response's headers are there, also of a reply of the proxy's own. It
-	// belongs to no plugin: what it needs, RequestHeaders has left with SetProperty. The module has to export
-	// proxy_on_response_headers.
-	Response func(h Host)
 }
 
 // Handler handles the requests of one worker, one at a time.
@@ -145,6 +145,16 @@ type Background interface {
 	Tick(h Host)
 	// HTTPResponse brings the answer to a call, of which the body has so many bytes. No headers: there was none.
 	HTTPResponse(h Host, call CallID, bodySize uint32)
+}
+
+// Follower is what a Handler also is that has to do with requests after it has decided on them. The module has to export
+// proxy_on_response_headers and proxy_on_delete. Host.Stream says whose callback it is: a Handler hears of all streams
+// of its VM, also of other plugins', and has to know its own.
+type Follower interface {
+	// ResponseHeaders is called when the response's headers are there, also of a reply of the proxy's own.
+	ResponseHeaders(h Host)
+	// StreamEnd is called when a stream is over, in whatever way it ends. There is nothing left of it to ask for.
+	StreamEnd(h Host)
 }
 
 // Action is whether the proxy goes on with a request.

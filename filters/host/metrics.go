@@ -14,14 +14,27 @@ func (m *Metric) Add(h Host, kind MetricKind, name string, delta int64) {
 	if delta == 0 {
 		return
 	}
+	if m.define(h, kind, name) {
+		_ = h.AddMetric(m.id, delta)
+	}
+}
+
+// Record adds a sample to a histogram, which has the same name each time.
+func (m *Metric) Record(h Host, name string, sample uint64) {
+	if m.define(h, Histogram, name) {
+		_ = h.RecordMetric(m.id, sample)
+	}
+}
+
+func (m *Metric) define(h Host, kind MetricKind, name string) bool {
 	if !m.defined {
 		id, err := h.DefineMetric(kind, name)
 		if err != nil {
-			return
+			return false
 		}
 		m.id, m.defined = id, true
 	}
-	_ = h.AddMetric(m.id, delta)
+	return true
 }
 
 // Counters are counters by name, defined when first used. Their number is bounded, because Envoy never

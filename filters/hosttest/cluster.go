@@ -1,6 +1,7 @@
 package hosttest
 
 import (
+	"encoding/binary"
 	"errors"
 	"slices"
 	"strings"
@@ -19,10 +20,10 @@ type HTTPCall struct {
 
 var errCluster = errors.New("hosttest: no such cluster")
 
-// response is an answer to a call.
-type response struct {
-	headers [][2]string
-	body    string
+// answer is an answer to a call.
+type answer struct {
+	headers, trailers [][2]string
+	body              string
 }
 
 // HTTPCall implements host.Host. The id is the number of the call.
@@ -43,34 +44,56 @@ func (h *Host) HTTPCall(cluster string, headers [][2]string, body []byte, timeou
 
 // Answer answers a call, which respond brings to the filter. status "": there was no answer.
 func (h *Host) Answer(id host.CallID, status, body string, respond func(id host.CallID, bodySize uint32)) {
-	h.response = &response{body: body}
-	if status != "" {
-		h.response.headers = [][2]string{{":status", status}}
-	}
-	respond(id, uint32(len(body)))
-	h.response = nil
+	h.answerWith(answer{body: body}, id, status, respond)
 }
 
-// ResponseHeaders implements host.Host.
-func (h *Host) ResponseHeaders() ([][2]string, error) {
-	if err := h.call("ResponseHeaders"); err != nil {
+// AnswerGRPC answers a call as a gRPC server does that has been called: message is framed, grpcStatus in the trailers.
+func (h *Host) AnswerGRPC(id host.CallID, message []byte, grpcStatus string, respond func(id host.CallID, bodySize uint32)) {
+	frame := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message)))
+	a := answer{body: string(append(frame, message...)), trailers: [][2]string{{"grpc-status", grpcStatus}}}
+	h.answerWith(a, id, "200", respond)
+}
+
+func (h *Host) answerWith(a answer, id host.CallID, status string, respond func(id host.CallID, bodySize uint32)) {
+	if status != "" {
+		a.headers = [][2]string{{":status", status}}
+	}
+	h.answer = &a
+	respond(id, uint32(len(a.body)))
+	h.answer = nil
+}
+
+// AnswerHeaders implements host.Host.
+func (h *Host) AnswerHeaders() ([][2]string, error) {
+	if err := h.call("AnswerHeaders"); err != nil {
 		return nil, err
 	}
-	if h.response == nil || h.response.headers == nil {
+	if h.answer == nil || h.answer.headers == nil {
 		return nil, host.ErrFailed
 	}
-	return h.response.headers, nil
+	return h.answer.headers, nil
 }
 
-// ResponseBody implements host.Host.
-func (h *Host) ResponseBody(limit uint32) ([]byte, error) {
-	if err := h.call("ResponseBody"); err != nil {
+// AnswerTrailers implements host.Host.
+func (h *Host) AnswerTrailers() ([][2]string, error) {
+	if err := h.call("AnswerTrailers"); err != nil {
 		return nil, err
 	}
-	if h.response == nil {
+	if h.answer == nil {
+		return nil, host.ErrFailed
+	}
+	return h.answer.trailers, nil
+}
+
+// AnswerBody implements host.Host.
+func (h *Host) AnswerBody(limit uint32) ([]byte, error) {
+	if err := h.call("AnswerBody"); err != nil {
+		return nil, err
+	}
+	if h.answer == nil {
 		return nil, nil
 	}
-	return h.lend(h.response.body[:min(len(h.response.body), int(limit))]), nil
+	return h.lend(h.answer.body[:min(len(h.answer.body), int(limit))]), nil
 }
 
 // SetTick implements host.Host.

@@ -32,8 +32,8 @@ type Host struct {
 	Logs    []string
 	Metrics map[string]int64
 	Shared  map[string]string
-	// Response are the response headers that were added.
-	Response [][2]string
+	// Upstream are the response headers that come from upstream, Response those that were added.
+	Upstream, Response [][2]string
 
 	// HTTPCalls are the calls to clusters so far; Answer answers one. Clusters names the clusters that there are.
 	HTTPCalls []HTTPCall
@@ -48,7 +48,7 @@ type Host struct {
 	stream host.StreamID
 	parked map[host.StreamID]stream // those that are not at hand
 
-	response *response // that HTTPResponse is called for
+	answer *answer // that HTTPResponse is called for
 
 	metricNames []string
 	cas         map[string]uint32
@@ -158,6 +158,14 @@ func (h *Host) RemoveRequestHeader(name string) error {
 	}
 	h.remove(name)
 	return nil
+}
+
+// ResponseHeaders implements host.Host.
+func (h *Host) ResponseHeaders() ([][2]string, error) {
+	if err := h.call("ResponseHeaders"); err != nil {
+		return nil, err
+	}
+	return append([][2]string{{":status", "200"}}, h.Upstream...), nil
 }
 
 // AddResponseHeader implements host.Host.

@@ -43,16 +43,20 @@ func (h *Host) newest() host.StreamID {
 }
 
 // EndRequest forgets a request, as when its client goes away.
-func (h *Host) EndRequest(id host.StreamID) { delete(h.parked, id) }
+func (h *Host) EndRequest(id host.StreamID) { delete(h.parked, id-firstStream) }
+
+// firstStream is the first id: none is 0.
+const firstStream = 1
 
 // Stream implements host.Host.
-func (h *Host) Stream() host.StreamID { return h.stream }
+func (h *Host) Stream() host.StreamID { return h.stream + firstStream }
 
 // Enter implements host.Host. Entering the request at hand again overwrites what was lent for it, too.
 func (h *Host) Enter(id host.StreamID) bool {
 	if h.call("Enter") != nil {
 		return false
 	}
+	id -= firstStream
 	if _, ok := h.parked[id]; !ok && id != h.stream {
 		return false
 	}

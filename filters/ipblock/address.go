@@ -2,6 +2,7 @@ package ipblock
 
 import (
 	"encoding/binary"
+	"strconv"
 	"strings"
 
 	"github.com/palisade-mesh/palisade/filters/ascii"
@@ -50,6 +51,24 @@ func (a Address) Masked(bits4, bits6 int) Address {
 // AppendBytes appends the sixteen bytes of its IPv6 form.
 func (a Address) AppendBytes(b []byte) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, a.high), a.low)
+}
+
+// String is the address in full, "192.0.2.1" or "2001:db8:0:0:0:0:0:1".
+func (a Address) String() string {
+	if a.is4() {
+		b := make([]byte, 0, 15)
+		for shift := 24; shift >= 0; shift -= 8 {
+			b = append(strconv.AppendUint(b, a.low>>shift&0xff, 10), '.')
+		}
+		return string(b[:len(b)-1])
+	}
+	b := make([]byte, 0, 39)
+	for _, half := range [2]uint64{a.high, a.low} {
+		for shift := 48; shift >= 0; shift -= 16 {
+			b = append(strconv.AppendUint(b, half>>shift&0xffff, 16), ':')
+		}
+	}
+	return string(b[:len(b)-1])
 }
 
 func (a Address) is4() bool { return a.valid && a.high == 0 && a.low>>32 == mapped }

@@ -74,8 +74,9 @@ func clockTimeGet(clock uint32, precision uint64, time unsafe.Pointer) uint32
 const (
 	mapRequestHeaders         = 0
 	mapResponseHeaders        = 2
-	mapHTTPCallResponse       = 6
-	bufferHTTPCallResponse    = 4
+	mapAnswerHeaders          = 6
+	mapAnswerTrailers         = 7
+	bufferAnswer              = 4
 	bufferPluginConfiguration = 7
 	streamRequest             = 0
 )

@@ -62,6 +62,8 @@ func (adapter) RemoveRequestHeader(name string) error {
 	return s.err()
 }
 
+func (adapter) ResponseHeaders() ([][2]string, error) { return headers.get(mapResponseHeaders) }
+
 func (adapter) AddResponseHeader(name, value string) error {
 	n, nameSize := text(name)
 	v, size := text(value)
@@ -199,12 +201,18 @@ func asPlugin(call func() error) error {
 	return err
 }
 
-func (adapter) ResponseHeaders() ([][2]string, error) {
-	return responseHeaders.get(mapHTTPCallResponse)
+func (adapter) AnswerHeaders() ([][2]string, error) { return answerHeaders.get(mapAnswerHeaders) }
+
+func (adapter) AnswerTrailers() ([][2]string, error) {
+	list, err := answerTrailers.get(mapAnswerTrailers)
+	if out.size == 0 {
+		return nil, nil // Envoy's way to say that there are none
+	}
+	return list, err
 }
 
-func (adapter) ResponseBody(limit uint32) ([]byte, error) {
-	return buffer(bufferHTTPCallResponse, limit)
+func (adapter) AnswerBody(limit uint32) ([]byte, error) {
+	return buffer(bufferAnswer, limit)
 }
 
 func (adapter) SetTick(period time.Duration) error {

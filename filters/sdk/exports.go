@@ -10,7 +10,7 @@ import (
 
 // What the host calls. toolchain/artifacts.json names the exports that each module keeps: each one that Envoy finds
 // is one more entry into the VM for every request, so what has nothing to do is not exported. Envoy does without
-// proxy_on_done (absent, it means done), proxy_on_delete (see sweep) and proxy_on_log.
+// proxy_on_done (absent, it means done), proxy_on_log, and proxy_on_delete where no Handler is a host.Follower (see sweep).
 
 //export proxy_abi_version_0_2_0
 func abiVersion() {}
@@ -70,12 +70,30 @@ func onRequestHeaders(id, _, _ uint32) uint32 {
 //export proxy_on_response_headers
 func onResponseHeaders(id, _, _ uint32) uint32 {
 	const proceed = 0
-	lent.reset()
-	current.stream = id
-	if filter.Response != nil {
-		filter.Response(adapter{})
+	for _, p := range plugins.list {
+		if f := p.follow(id); f != nil {
+			f.ResponseHeaders(adapter{})
+		}
 	}
 	return proceed
+}
+
+//export proxy_on_delete
+func onDelete(id uint32) {
+	plugins.remove(id)
+	for _, p := range plugins.list {
+		if f := p.follow(id); f != nil {
+			f.StreamEnd(adapter{})
+		}
+	}
+}
+
+// follow starts a callback of a stream for a plugin that may have seen its request.
+func (p *plugin) follow(stream uint32) host.Follower {
+	lent.reset()
+	current.plugin, current.stream = p.id, stream
+	f, _ := p.handler.(host.Follower)
+	return f
 }
 
 //export proxy_on_tick

@@ -51,10 +51,15 @@ func (t *pluginTable) create(id uint32) *plugin {
 }
 
 // sweep forgets the plugins that the host has deleted. To be told of each deletion as it happens, the module would
-// have to export proxy_on_delete, which is called for streams, too: an entry into the VM for every request. So the host
-// is asked, when a plugin is configured, whether the others' contexts are still there.
+// have to export proxy_on_delete, which is called for streams, too: an entry into the VM for every request. So, for
+// modules that have not, the host is asked, when a plugin is configured, whether the others' contexts are still there.
 func (t *pluginTable) sweep(isThere func(id uint32) bool) {
 	t.list = slices.DeleteFunc(t.list, func(p *plugin) bool { return !isThere(p.id) })
+}
+
+// remove forgets a plugin. An id that is a stream's is none's.
+func (t *pluginTable) remove(id uint32) {
+	t.sweep(func(other uint32) bool { return other != id })
 }
 
 const streamSlots = 64

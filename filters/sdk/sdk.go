@@ -17,8 +17,9 @@ var (
 	streams streamTable
 	lent    arena // what the host returned during this callback
 
-	headers         headerList // of the request at hand
-	responseHeaders headerList // of the answer at hand
+	headers        headerList // of the request or response at hand
+	answerHeaders  headerList // of the answer to a call at hand
+	answerTrailers headerList
 
 	// current is whom calls are about.
 	current struct{ plugin, stream uint32 }

@@ -18,9 +18,10 @@ const (
 	internalFault   status = 10
 	unimplemented   status = 12
 	requestHeaders         = 0
-	responseHeaders        = 6
-	addedToResponse        = 2
-	responseBody           = 4
+	responseHeaders        = 2
+	answerHeaders          = 6
+	answerTrailers         = 7
+	answerBody             = 4
 	pluginConfig           = 7
 	requestStream          = 0
 )
@@ -49,8 +50,8 @@ var abi = map[string]func(*frame) status{
 		switch f.u32(0) {
 		case pluginConfig:
 			content, err = f.host.Configuration()
-		case responseBody:
-			content, err = f.host.ResponseBody(f.u32(2))
+		case answerBody:
+			content, err = f.host.AnswerBody(f.u32(2))
 		}
 		if err != nil {
 			return statusOf(err)
@@ -68,6 +69,12 @@ var abi = map[string]func(*frame) status{
 			headers, err = f.host.RequestHeaders()
 		case responseHeaders:
 			headers, err = f.host.ResponseHeaders()
+		case answerHeaders:
+			headers, err = f.host.AnswerHeaders()
+		case answerTrailers:
+			if headers, err = f.host.AnswerTrailers(); err == nil && len(headers) == 0 {
+				return f.give(1, nil) // as Envoy does
+			}
 		default:
 			return badArgument
 		}
@@ -77,7 +84,7 @@ var abi = map[string]func(*frame) status{
 		return f.give(1, pairs(headers))
 	},
 	"proxy_add_header_map_value": func(f *frame) status {
-		if f.u32(0) == addedToResponse {
+		if f.u32(0) == responseHeaders {
 			return statusOf(f.host.AddResponseHeader(f.text(1), f.text(3)))
 		}
 		return statusOf(f.host.AddRequestHeader(f.text(1), f.text(3)))

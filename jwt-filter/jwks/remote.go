@@ -98,7 +98,7 @@ type keySet struct {
 
 // receive reads the answer to a fetch. With an error, result is what to count it as.
 func receive(h host.Host, bodySize uint32) (set keySet, result string, err error) {
-	headers, err := h.ResponseHeaders()
+	headers, err := h.AnswerHeaders()
 	if err != nil {
 		return keySet{}, "unreachable", errors.New("there was no answer")
 	}
@@ -116,7 +116,7 @@ func receive(h host.Host, bodySize uint32) (set keySet, result string, err error
 	case bodySize > MaxSetBytes:
 		return keySet{}, "too_large", errors.New("the answer has " + strconv.Itoa(int(bodySize)) + " bytes; at most " + strconv.Itoa(MaxSetBytes) + " are read")
 	}
-	body, err := h.ResponseBody(MaxSetBytes + 1)
+	body, err := h.AnswerBody(MaxSetBytes + 1)
 	if err != nil || len(body) > MaxSetBytes {
 		return keySet{}, "unreachable", errors.New("the answer could not be read")
 	}
@@ -135,7 +135,7 @@ func isProxys(h host.Host, status string) bool {
 		return false
 	}
 	const longest = 64
-	body, err := h.ResponseBody(longest)
+	body, err := h.AnswerBody(longest)
 	if err != nil {
 		return false
 	}

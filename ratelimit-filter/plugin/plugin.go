@@ -15,18 +15,12 @@ import (
 )
 
 // Filter is ratelimit-filter.
-var Filter = host.Filter{Name: "ratelimit-filter", Configure: configure, Response: response}
+var Filter = host.Filter{Name: "ratelimit-filter", Configure: configure}
 
-// property is where the record is, headersProperty where the response's headers wait for it.
-const (
-	property        = "palisade.ratelimit"
-	headersProperty = "palisade.ratelimit.headers"
-)
+// property is where the record is.
+const property = "palisade.ratelimit"
 
-var (
-	headersPath = []string{headersProperty}
-	pluginName  = []string{"plugin_name"}
-)
+var pluginName = []string{"plugin_name"}
 
 func configure(h host.Host) (host.Handler, error) {
 	raw, err := h.Configuration()
@@ -41,11 +35,21 @@ func configure(h host.Host) (host.Handler, error) {
 	if err != nil {
 		return nil, errors.New("the host did not say the plugin's name: " + err.Error())
 	}
-	p := &plugin{expressions: expressions{h}, reporter: report.Reporter{
+	p := &plugin{expressions: expressions{h}, service: service{config: c.Global}, reporter: report.Reporter{
 		Filter: "ratelimit", Property: property, Mode: c.Mode, Audit: c.Audit, Response: c.Response,
 	}}
 	if p.limiter, err = ratelimit.Compile(c, h, &p.expressions, h.Random, string(name)); err != nil {
 		return nil, err
+	}
+	for i := range c.Concurrency {
+		p.inFlightNames = append(p.inFlightNames, "palisade.ratelimit_in_flight.policy."+host.Label(c.Concurrency[i].Name))
+	}
+	p.inFlight = make([]host.Metric, len(c.Concurrency))
+	p.firstConcurrency = len(c.Limits)
+	if len(c.Concurrency) > 0 {
+		if err := h.SetTick(ratelimit.CallPeriod); err != nil {
+			return nil, errors.New("the host does not tick, without which nobody knows which workers are alive: " + err.Error())
+		}
 	}
 	return p, nil
 }
@@ -53,7 +57,13 @@ func configure(h host.Host) (host.Handler, error) {
 type plugin struct {
 	limiter  *ratelimit.Limiter
 	reporter report.Reporter
-	entries  host.Metric
+	service  service
+	flights  flights
+
+	entries          host.Metric
+	inFlight         []host.Metric // by concurrency limit
+	inFlightNames    []string
+	firstConcurrency int // its index among all limits
 
 	// Of the request at hand, here so that they are not allocated for each.
 	expressions expressions
@@ -82,27 +92,121 @@ func (p *plugin) RequestHeaders(h host.Host) host.Action {
 	if err := r.Load(h); err != nil {
 		return p.reporter.Undecidable(h, err, true)
 	}
-	res := p.limiter.Decide(r, h)
+	res := p.limiter.Decide(r, h, nil)
+	if res.Question == nil {
+		return p.conclude(h, r, res)
+	}
+	c := call{stream: h.Stream(), question: res.QuestionID, descriptors: res.Descriptors}
+	if p.service.allows(h) && p.service.ask(h, res.Question, c) == nil {
+		return host.Stop
+	}
+	return p.conclude(h, r, p.limiter.Decide(r, h, p.service.unanswered()))
+}
+
+// HTTPResponse implements host.Background: the request that has asked goes on, if its client is still there.
+func (p *plugin) HTTPResponse(h host.Host, id host.CallID, bodySize uint32) {
+	c, answer, found := p.service.answered(h, id, bodySize)
+	if !found || c.stream == 0 || !h.Enter(c.stream) {
+		return
+	}
+	p.expressions.host = h
+	r := &p.request
+	action := host.Stop
+	if err := r.Load(h); err != nil {
+		action = p.reporter.Undecidable(h, err, true)
+	} else {
+		action = p.conclude(h, r, p.limiter.Decide(r, h, answer))
+	}
+	if action == host.Continue && h.Resume() != nil {
+		p.reporter.Error(h, "resume")
+		p.reporter.Refuse(h, decision.Decision{Effect: decision.Deny, Status: 503}, "the request could not be resumed", r.IsGRPC())
+	}
+}
+
+// conclude makes a decision known, and does what it says.
+func (p *plugin) conclude(h host.Host, r *request.Request, res *ratelimit.Result) host.Action {
 	record := &p.record
 	*record = decision.Record{
 		Decision: res.Decision, Principal: res.Principal, RequestPrincipal: res.RequestPrincipal, RemoteIP: res.RemoteIP,
 		Method: r.Method(), Host: r.Host(), Path: res.Path, RequestID: r.ID(),
 	}
+	p.keep(h, res)
 	p.note(h, *record, res)
 	p.reporter.Decision(h, record)
 	switch {
-	case p.reporter.Mode == decision.DryRun:
-		return host.Continue
-	case res.Effect == decision.Allow:
-		if len(res.Headers) > 0 && h.SetProperty(headersProperty, res.Headers) != nil {
-			p.reporter.Error(h, "headers")
-		}
+	case res.Effect == decision.Allow, p.reporter.Mode == decision.DryRun:
 		return host.Continue
 	case res.Status == 503:
 		p.reporter.Error(h, "undecided")
 	}
 	return p.reporter.Refuse(h, res.Decision, res.Detail, r.IsGRPC(), replyHeaders(res)...)
 }
+
+// keep keeps what is to be done for a request when its response comes, or when it is over. In dry-run a client is told
+// nothing.
+func (p *plugin) keep(h host.Host, res *ratelimit.Result) {
+	shown := res.Effect == decision.Allow && p.reporter.Mode == decision.Enforce && len(res.Headers) > 0
+	if !shown && len(res.Owed) == 0 && len(res.Tickets) == 0 {
+		return
+	}
+	l := p.flights.add(h.Stream())
+	if shown {
+		l.headers = append(l.headers, res.Headers...)
+	}
+	l.owed = append(l.owed, res.Owed...)
+	l.tickets = append(l.tickets, res.Tickets...)
+	p.countInFlight(h, l.tickets, 1)
+}
+
+func (p *plugin) countInFlight(h host.Host, tickets []ratelimit.Ticket, delta int64) {
+	for i := range tickets {
+		limit := tickets[i].Limit() - p.firstConcurrency
+		p.inFlight[limit].Add(h, host.Gauge, p.inFlightNames[limit], delta)
+	}
+}
+
+// ResponseHeaders implements host.Follower.
+func (p *plugin) ResponseHeaders(h host.Host) {
+	l := p.flights.find(h.Stream())
+	if l == nil {
+		return
+	}
+	if len(l.owed) > 0 {
+		p.charge(h, l.owed)
+		l.owed = l.owed[:0]
+	}
+	show(h, l.headers)
+	l.headers = l.headers[:0]
+	if len(l.tickets) == 0 {
+		p.flights.remove(l.stream)
+	}
+}
+
+// charge charges buckets for what the response says.
+func (p *plugin) charge(h host.Host, owed []ratelimit.Owed) {
+	headers, err := h.ResponseHeaders()
+	question, descriptors, chargeErr := p.limiter.Charge(h, owed, headers, err == nil)
+	lost := question != nil && (!p.service.allows(h) || p.service.ask(h, question, call{descriptors: descriptors}) != nil)
+	if err != nil || chargeErr != nil || lost {
+		p.reporter.Error(h, "response_cost")
+	}
+}
+
+// StreamEnd implements host.Follower.
+func (p *plugin) StreamEnd(h host.Host) {
+	l := p.flights.find(h.Stream())
+	if l == nil {
+		return
+	}
+	if len(l.tickets) > 0 {
+		p.limiter.Release(h, l.tickets)
+		p.countInFlight(h, l.tickets, -1)
+	}
+	p.flights.remove(l.stream)
+}
+
+// Tick implements host.Background.
+func (p *plugin) Tick(h host.Host) { p.limiter.Tick(h) }
 
 // note reports what limits in dry-run would have done, and what happened to buckets.
 func (p *plugin) note(h host.Host, record decision.Record, res *ratelimit.Result) {
@@ -123,6 +227,9 @@ func (p *plugin) note(h host.Host, record decision.Record, res *ratelimit.Result
 	for range e.Stranded {
 		p.reporter.Error(h, "stranded_charge")
 	}
+	for range e.Unconfigured {
+		p.reporter.Error(h, "unconfigured_limit")
+	}
 	p.entries.Add(h, host.Gauge, "palisade.ratelimit_keys", int64(e.Entries))
 }
 
@@ -141,18 +248,14 @@ func replyHeaders(res *ratelimit.Result) [][2]string {
 	}
 }
 
-// response tells the client where it stands.
-func response(h host.Host) {
-	shown, found, err := h.Property(headersPath)
-	if err != nil || !found {
-		return
-	}
+// show tells the client where it stands.
+func show(h host.Host, headers []byte) {
 	for {
-		name, value, rest, ok := ratelimit.NextHeader(shown)
+		name, value, rest, ok := ratelimit.NextHeader(headers)
 		if !ok || h.AddResponseHeader(text(name), text(value)) != nil {
 			return
 		}
-		shown = rest
+		headers = rest
 	}
 }
 

@@ -20,12 +20,28 @@ func TestSchema(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	const rate = `"rate": {"requests": 10, "per": "1m"}`
 	limit := func(members string) string { return `{"limits": [{"name": "a", ` + members + `}]}` }
+	global := func(global, per string) string {
+		return `{"global": ` + global + `, "limits": [{"name": "a", "scope": "global", "rate": {"requests": 1, "per": "` + per + `"}}]}`
+	}
+	concurrent := func(members string) string { return `{"concurrency": [{"name": "a", ` + members + `}]}` }
 	for document, want := range map[string]string{
-		// What this version does not do is not ignored.
-		`{"concurrency": [{"name": "db", "key": ["principal"], "max": 50}]}`: "$.concurrency: not supported by this version",
-		`{"global": {"cluster": "ratelimit"}}`:                               "$.global: not supported by this version",
-		limit(rate + `, "scope": "global"`):                                  "$.limits[0].scope: not supported by this version",
-		limit(rate + `, "costFromResponse": {"header": "x", "max": 1}`):      "$.limits[0].costFromResponse: not supported",
+		limit(rate + `, "scope": "global"`):                              "$.limits[0].scope: a global limit needs to know who counts",
+		limit(rate + `, "scope": "proxy"`):                               "$.limits[0].scope: found",
+		limit(rate + `, "costFromResponse": {"header": "x"}`):            "$.limits[0].costFromResponse: header and max are needed",
+		limit(rate + `, "costFromResponse": {"header": "a b", "max": 1}`): "$.limits[0].costFromResponse.header: found",
+		limit(rate + `, "cost": 0`):                                      "$.limits[0].cost: found 0",
+		global(`{"cluster": "c"}`, "10s"):                                "$.limits[0].rate: found a rate per 10s, expected 1s, 1m, 1h, 24h or 168h",
+		global(`{"domain": "d"}`, "1m"):                                  "$.global.cluster: missing",
+		global(`{}`, "1m"):                                               "$.global: the object is empty",
+		global(`{"cluster": "c", "timeout": "1h"}`, "1m"):                "$.global.timeout: found",
+		global(`{"cluster": "c", "onError": "open"}`, "1m"):              "$.global.onError: found",
+		concurrent(`"max": 0`):                                           "$.concurrency[0].max: found 0",
+		concurrent(`"key": ["method"]`):                                  "$.concurrency[0].max: missing",
+		concurrent(`"max": 1, "onMissingKey": "skip"`):                   "$.concurrency[0].onMissingKey: only with a key",
+		concurrent(`"max": 1, "rate": 1`):                                "$.concurrency[0].rate: unknown",
+		concurrent(`"max": 1, "key": ["method"], "overrides": [{"key": ["GET"]}]`):            "$.concurrency[0].overrides[0]: found neither a max nor unlimited: true",
+		concurrent(`"max": 1, "key": ["method"], "overrides": [{"key": ["GET", "a"], "max": 1}]`): "$.concurrency[0].overrides[0].key: found 2 patterns",
+		`{"limits": [{"name": "a", ` + rate + `}], "concurrency": [{"name": "a", "max": 1}]}`:       "$.concurrency[0]: a second limit named \"a\"",
 
 		limit(`"rate": {}`):                                                     "$.limits[0].rate: the object is empty",
 		limit(`"rate": {"requests": 10}`):                                       "$.limits[0].rate.per: missing",

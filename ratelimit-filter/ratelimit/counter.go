@@ -16,6 +16,7 @@ type counter struct {
 
 	charges []charge // of the request at hand; memory for as many as there are limits
 	n       int
+	late    charge // of a response
 	events  Events
 }
 
@@ -25,7 +26,10 @@ type charge struct {
 	rate   *Rate
 	cost   int64
 	dryRun bool // never refuses
+	global bool // the rate limit service counts it, and its verdict is here before take
 	tag    int  // the caller's
+
+	entries []byte // of the rate limit service's descriptor
 
 	verdict verdict
 	level   Level // of the bucket, with the charge if it was made
@@ -42,7 +46,8 @@ const (
 	pending verdict = iota
 	charged
 	over
-	failed // it could not be counted
+	failed    // it could not be counted
+	uncounted // nobody counts it
 )
 
 // Events are what metrics count.
@@ -51,6 +56,8 @@ type Events struct {
 	LostSwaps int // compare-and-swaps that another worker won; each was tried again
 	Stranded  int // charges of a refused request that could not be given back
 	Entries   int // that the table has more than before
+
+	Unconfigured int // limits that the rate limit service does not have
 }
 
 // maxSwaps is how often a worker tries to charge a bucket. Each loss is another worker's success, so this is far beyond
@@ -64,24 +71,23 @@ func (c *counter) begin(s Store) {
 	c.store, c.n, c.events = s, 0, Events{}
 }
 
-// add is one more bucket of the request.
-func (c *counter) add(bucket fingerprint, rate *Rate, cost int64, dryRun bool, tag int) {
+// add is one more bucket of the request. It is to be used before the next.
+func (c *counter) add(bucket fingerprint, rate *Rate, cost int64, dryRun bool, tag int) *charge {
 	if c.n == len(c.charges) {
 		c.charges = append(c.charges, charge{})
 	}
 	k := &c.charges[c.n]
 	k.bucket, k.rate, k.cost, k.dryRun, k.tag = bucket, rate, cost, dryRun, tag
-	k.verdict, k.level, k.retry = pending, Level{}, 0
+	k.verdict, k.level, k.retry, k.global = pending, Level{}, 0, false
 	c.n++
+	return k
 }
 
 // take charges all buckets, or gives the one that refuses; nil is an admitted request. err is why it failed, if it did.
 func (c *counter) take() (refused *charge, err error) {
 	now := c.store.Monotonic()
-	for i := range c.n {
-		if err := c.look(&c.charges[i], now); err != nil || c.charges[i].refuses() {
-			return &c.charges[i], err
-		}
+	if refused, err := c.lookAtAll(now); refused != nil {
+		return refused, err
 	}
 	for i := range c.n {
 		k := &c.charges[i]
@@ -96,6 +102,21 @@ func (c *counter) take() (refused *charge, err error) {
 	return nil, nil
 }
 
+// lookAtAll finds a bucket that refuses, if there is one, and charges nothing. What the service counts is passed over, but
+// for a verdict that is there.
+func (c *counter) lookAtAll(now int64) (refused *charge, err error) {
+	for i := range c.n {
+		k := &c.charges[i]
+		if !k.global {
+			err = c.look(k, now)
+		}
+		if err != nil || k.refuses() {
+			return k, err
+		}
+	}
+	return nil, nil
+}
+
 func (k *charge) refuses() bool { return !k.dryRun && (k.verdict == over || k.verdict == failed) }
 
 // look finds out whether a bucket would admit the charge.
@@ -104,7 +125,7 @@ func (c *counter) look(k *charge, now int64) error {
 		return k.fail(err)
 	}
 	k.judge(now)
-	if k.verdict == over && k.slot.full(&k.bucket) > now+k.rate.tolerance {
+	if k.verdict == over && !k.rate.debt && k.slot.full(&k.bucket) > now+k.rate.tolerance {
 		c.adopt(k)
 	}
 	return nil
@@ -151,15 +172,13 @@ func (c *counter) commit(k *charge, now int64) error {
 		if k.verdict == over {
 			return nil
 		}
-		size := k.slot.size
-		evicted := k.slot.put(&k.bucket, full, now)
-		err := c.table.write(c.store, &k.bucket, &k.slot)
+		if k.cost == 0 {
+			k.verdict = charged
+			return nil
+		}
+		err := c.put(k, full, now)
 		if err == nil {
 			k.verdict, k.at = charged, now
-			c.events.Entries += (k.slot.size - size) / entrySize
-			if evicted {
-				c.events.Evictions++
-			}
 			return nil
 		}
 		if !errors.Is(err, host.ErrCAS) {
@@ -174,10 +193,42 @@ func (c *counter) commit(k *charge, now int64) error {
 	return k.fail(errSwaps)
 }
 
+// put writes a bucket that was read.
+func (c *counter) put(k *charge, full, now int64) error {
+	size := k.slot.size
+	evicted := k.slot.put(&k.bucket, full, now)
+	err := c.table.write(c.store, &k.bucket, &k.slot)
+	if err == nil {
+		c.events.Entries += (k.slot.size - size) / entrySize
+		if evicted {
+			c.events.Evictions++
+		}
+	}
+	return err
+}
+
+// owe charges a bucket for a response, whatever is left in it.
+func (c *counter) owe(bucket *fingerprint, rate *Rate, cost int64) error {
+	k := &c.late
+	k.bucket = *bucket
+	for range maxSwaps {
+		if err := c.table.read(c.store, &k.bucket, &k.slot); err != nil {
+			return err
+		}
+		now := c.store.Monotonic() // after the read: not earlier than any charge in it
+		err := c.put(k, rate.owe(k.slot.full(&k.bucket), now, cost), now)
+		if !errors.Is(err, host.ErrCAS) {
+			return err
+		}
+		c.events.LostSwaps++
+	}
+	return errSwaps
+}
+
 // giveBack takes the first n charges back. One that cannot be is lost to its client, which gets less, not more.
 func (c *counter) giveBack(n int) {
 	for i := range n {
-		if k := &c.charges[i]; k.verdict == charged {
+		if k := &c.charges[i]; k.verdict == charged && !k.global { // the service takes nothing back
 			k.verdict = pending
 			if !c.uncharge(k) {
 				c.events.Stranded++

@@ -37,16 +37,16 @@ func (x *expression) check(n config.Node) {
 }
 
 // compileExpressions has the engine compile what keys have of CEL. The error is config.Mistakes.
-func (c *Config) compileExpressions(engine Expressions) error {
+func (l *Limiter) compileExpressions() error {
 	var mistakes config.Mistakes
-	for i := range c.Limits {
-		for j := range c.Limits[i].Key {
-			k := &c.Limits[i].Key[j]
+	for i := range l.limits {
+		for j := range l.limits[i].Key {
+			k := &l.limits[i].Key[j]
 			if k.kind != keyCEL {
 				continue
 			}
 			var err error
-			if k.cel.id, err = engine.Compile(k.cel.text); err != nil {
+			if k.cel.id, err = l.expressions.Compile(k.cel.text); err != nil {
 				mistakes = append(mistakes, config.Mistake{Path: k.cel.path, What: "found \"cel:" + k.cel.text + "\": " + err.Error()})
 			}
 		}

@@ -20,7 +20,7 @@ func (l *Limiter) show(refused *charge) []byte {
 		if k == nil {
 			k = l.counter.nearest()
 		}
-		b = strconv.AppendInt(append(b, "x-ratelimit-limit\x00"...), k.rate.Burst, 10)
+		b = strconv.AppendInt(append(b, "x-ratelimit-limit\x00"...), k.rate.ceiling(k.global), 10)
 		b = strconv.AppendInt(append(b, "\x00x-ratelimit-remaining\x00"...), k.level.Remaining, 10)
 		b = strconv.AppendInt(append(b, "\x00x-ratelimit-reset\x00"...), k.level.Full, 10)
 		b = append(b, 0)
@@ -44,7 +44,7 @@ func (l *Limiter) list(b []byte, refused *charge, item func(*limit, []byte, *cha
 	first := true
 	for i := range l.counter.n {
 		k := &l.counter.charges[i]
-		if k.dryRun || refused != nil && k != refused {
+		if !k.shown() || refused != nil && k != refused {
 			continue
 		}
 		if !first {

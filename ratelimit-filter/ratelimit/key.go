@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"encoding/binary"
 	"errors"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 // KeyPart is one of the things by which a limit tells requests apart.
 type KeyPart struct {
+	text  string // as it is written
 	kind  keyKind
 	name  string     // of a header or parameter
 	paths [][]string // to a claim: the first that is there
@@ -58,6 +58,7 @@ func decodeKey(n config.Node) []KeyPart {
 			continue // a mistake already
 		}
 		part, ok := parseKeyPart(text)
+		part.text = text
 		if part.kind == keyCEL {
 			part.cel.check(e)
 		} else if !ok {
@@ -100,6 +101,9 @@ func parseKeyPart(text string) (KeyPart, bool) {
 	return KeyPart{}, false
 }
 
+// String is the part as it is written in a configuration.
+func (k *KeyPart) String() string { return k.text }
+
 // isHeaderName tells whether name is a token (RFC 9110 section 5.6.2).
 func isHeaderName(name string) bool {
 	for i := 0; i < len(name); i++ {
@@ -110,27 +114,6 @@ func isHeaderName(name string) bool {
 	}
 	return name != ""
 }
-
-// bucketName puts the name of a bucket together: texts with their lengths, so that no two lists of values are one name. It
-// is a claimset.Sink.
-type bucketName struct {
-	text   []byte
-	values int    // of the part at hand
-	value  string // the last of them
-}
-
-// Add implements claimset.Sink.
-func (b *bucketName) Add(value string) {
-	b.text = binary.LittleEndian.AppendUint32(b.text, uint32(len(value)))
-	b.text = append(b.text, value...)
-	b.values++
-	b.value = value
-}
-
-// endOfPart is no length.
-const endOfPart = ^uint32(0)
-
-func (b *bucketName) end() { b.text = binary.LittleEndian.AppendUint32(b.text, endOfPart) }
 
 // part adds a part of a key. missing: the request has no such value. An error means that it cannot be told.
 //
@@ -176,7 +159,6 @@ func (s *subject) part(k *KeyPart, b *bucketName) (missing bool, err error) {
 			b.Add(text)
 		}
 	}
-	b.end()
 	return b.values == 0 || b.values == 1 && b.value == "", err
 }
 
@@ -221,5 +203,8 @@ func (s *subject) address(bits int, b *bucketName) error {
 	}
 	b.text = ip.AppendBytes(b.text)
 	b.values, b.value = 1, a.Text
+	if b.question != nil {
+		b.question.Value(ip.String())
+	}
 	return nil
 }

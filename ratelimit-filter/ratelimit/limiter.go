@@ -3,41 +3,56 @@ package ratelimit
 import (
 	"encoding/binary"
 	"errors"
+	"strconv"
 
 	"github.com/palisade-mesh/palisade/filters/claimset"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/host"
 	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/request"
+	"github.com/palisade-mesh/palisade/ratelimit-filter/rls"
 )
 
 // Limiter decides for one worker. It is not safe for concurrent use.
 type Limiter struct {
-	config  *Config
-	limits  []limit
-	counter counter
-	claims  claimset.Reader
-
+	config      *Config
+	limits      []limit // of rates, then of concurrency
+	claims      claimset.Reader
 	expressions Expressions
 
+	counter  counter
+	inFlight inFlight
+
 	// Of the request at hand, here so that they are not allocated for each.
-	subject subject
-	name    bucketName
-	values  [maxKeyParts]keyValue
-	result  Result
-	shown   []byte
+	subject  subject
+	name     bucketName
+	question rls.Request
+	values   [maxKeyParts]keyValue
+	places   []place
+	result   Result
+	shown    []byte
 }
 
 // limit is a limit with what is said of it, which need not be put together for each request.
 type limit struct {
-	*LimitConfig
-	prefix    []byte // of its buckets' names
-	usedUp    string // reasons
-	missing   string
-	detail    string
-	overrides []string // reasons, too
-	near      string   // the metric
-	quoted    []byte   // its name as a structured field's string
+	*Target
+	rate        *LimitConfig       // nil: it is one of concurrency
+	concurrency *ConcurrencyConfig // nil: it is one of a rate
+	prefix      []byte             // of its buckets' names
+	usedUp      string             // reasons
+	missing     string
+	detail      string
+	overrides   []string // reasons, too
+	near        string   // the metric
+	quoted      []byte   // its name as a structured field's string
+}
+
+// place is one that a request needs among those in flight.
+type place struct {
+	key     fingerprint
+	highest int64
+	limit   int
+	reason  string // if there is none
 }
 
 type keyValue struct {
@@ -48,70 +63,117 @@ type keyValue struct {
 // Compile makes a limiter. plugin is the name under which the workers, and one configuration and the next, find the same
 // buckets; random fills bytes that nobody can guess. The error is config.Mistakes if x does not accept an expression.
 func Compile(c *Config, s Store, x Expressions, random func([]byte) error, plugin string) (*Limiter, error) {
-	if err := c.compileExpressions(x); err != nil {
+	l := &Limiter{config: c, claims: claimset.NewReader(c.Claims), expressions: x}
+	for i := range c.Limits {
+		l.limits = append(l.limits, newRateLimit(&c.Limits[i]))
+	}
+	for i := range c.Concurrency {
+		l.limits = append(l.limits, newConcurrencyLimit(&c.Concurrency[i]))
+	}
+	if err := l.compileExpressions(); err != nil {
 		return nil, err
 	}
 	t, err := openTable(s, random, plugin, c.MaxKeys)
 	if err != nil {
 		return nil, errors.New("the shared data could not be prepared: " + err.Error())
 	}
-	l := &Limiter{config: c, claims: claimset.NewReader(c.Claims), counter: counter{table: t, charges: make([]charge, len(c.Limits))}}
-	l.expressions = x
-	for i := range c.Limits {
-		l.limits = append(l.limits, newLimit(&c.Limits[i]))
-	}
+	l.counter = counter{table: t, charges: make([]charge, len(c.Limits))}
+	l.inFlight = openInFlight(&t, random, plugin, len(c.Concurrency))
+	l.places = make([]place, 0, len(c.Concurrency))
 	return l, nil
 }
 
-func newLimit(c *LimitConfig) limit {
-	m := limit{
-		LimitConfig: c,
-		usedUp:      usedUp(&c.Rate),
-		missing:     "the request lacks a part of the key, and the limit denies such",
-		detail:      "the limit \"" + c.Name + "\" is used up",
-		near:        "palisade.ratelimit_near_limit.policy." + host.Label(c.Name),
-		quoted:      appendQuoted(nil, c.Name),
-	}
-	// Buckets in dry-run are not those that count.
-	mode := byte('e')
-	if c.DryRun {
-		mode = 'd'
-	}
-	m.prefix = append(append(binary.LittleEndian.AppendUint32(nil, uint32(len(c.Name))), c.Name...), mode)
+func newRateLimit(c *LimitConfig) limit {
+	m := newLimit(&c.Target)
+	m.rate = c
+	m.usedUp = usedUp(&c.Rate)
 	for i := range c.Overrides {
 		m.overrides = append(m.overrides, usedUp(&c.Overrides[i].Rate))
 	}
 	return m
 }
 
+func newConcurrencyLimit(c *ConcurrencyConfig) limit {
+	m := newLimit(&c.Target)
+	m.concurrency = c
+	m.usedUp = taken(c.Max)
+	for i := range c.Overrides {
+		m.overrides = append(m.overrides, taken(c.Overrides[i].Max))
+	}
+	return m
+}
+
+func newLimit(t *Target) limit {
+	m := limit{
+		Target:  t,
+		missing: "the request lacks a part of the key, and the limit denies such",
+		detail:  "the limit \"" + t.Name + "\" is used up",
+		near:    "palisade.ratelimit_near_limit.policy." + host.Label(t.Name),
+		quoted:  appendQuoted(nil, t.Name),
+	}
+	// Buckets in dry-run are not those that count.
+	mode := byte('e')
+	if t.DryRun {
+		mode = 'd'
+	}
+	m.prefix = append(append(binary.LittleEndian.AppendUint32(nil, uint32(len(t.Name))), t.Name...), mode)
+	return m
+}
+
 func usedUp(r *Rate) string { return "the rate of " + r.String() + " is used up" }
+
+func taken(highest int64) string {
+	return "all " + strconv.FormatInt(highest, 10) + " requests that may be in flight are"
+}
 
 // Result is a decision with what else is said of it. It is to be read until the next one.
 type Result struct {
-	decision.Decision
-	Detail           string // for the client
-	Path             string // normal form
-	Principal        string // this and the next two as far as they were asked for
-	RequestPrincipal string
-	RemoteIP         string
-	Retry            int64 // of a 429: seconds after which it would be admitted
-	Headers          []byte
+	decision.Decision        // if Question is nil
+	Detail            string // for the client
+	Path              string // normal form
+	Principal         string // this and the next two as far as they were asked for
+	RequestPrincipal  string
+	RemoteIP          string
+	Retry             int64 // of a 429: seconds after which it would be admitted
+	Headers           []byte
 	// Shadows are the limits in dry-run that would have refused the request.
 	Shadows []decision.Decision
 	// Near are the metrics of limits of which the request leaves less than a fifth.
 	Near   []string
 	Events Events
+
+	// Question is for the rate limit service, without whose answer there is no decision; nil if there is one.
+	Question    []byte
+	QuestionID  uint64 // for its Answer
+	Descriptors int    // that it has
+	// Tickets are what the request holds, to be given back by Release when it is over.
+	Tickets []Ticket
+	// Owed are the buckets to be charged by Charge for the response.
+	Owed []Owed
 }
 
-// Decide judges a request, and charges it to its limits if it is admitted.
-func (l *Limiter) Decide(r *request.Request, store Store) *Result {
+// Answer is what the rate limit service says about a request.
+type Answer struct {
+	QuestionID uint64
+	Statuses   []rls.Status
+	Failed     bool // there is none
+}
+
+// Decide judges a request, and charges it to its limits if it is admitted. If there is a limit that the rate limit service
+// counts, the first time, without an answer, the Result may be a question; then Decide is to be called once
+// more, with the answer. If it is known that there will be none, it is called with one that says so.
+func (l *Limiter) Decide(r *request.Request, store Store, answer *Answer) *Result {
 	res := &l.result
-	*res = Result{Shadows: res.Shadows[:0], Near: res.Near[:0]}
+	*res = Result{Shadows: res.Shadows[:0], Near: res.Near[:0], Owed: res.Owed[:0]}
 	s := &l.subject
 	*s = subject{limiter: l, request: r}
 	l.counter.begin(store)
-	res.Decision = l.decide(s)
+	l.inFlight.begin(store)
+	l.places = l.places[:0]
+	res.Decision = l.decide(s, answer)
+	res.Tickets = l.inFlight.tickets
 	res.Events = l.counter.events
+	res.Events.LostSwaps += l.inFlight.lost
 	if res.Effect == decision.Deny {
 		_, _ = s.principal() // for the record, whatever comes of it
 		_, _ = s.claims(), s.remote()
@@ -121,7 +183,7 @@ func (l *Limiter) Decide(r *request.Request, store Store) *Result {
 	return res
 }
 
-func (l *Limiter) decide(s *subject) decision.Decision {
+func (l *Limiter) decide(s *subject, answer *Answer) decision.Decision {
 	var err error
 	if s.path, err = match.NormalPath(s.request.RawPath(), l.config.Normalization); err == nil {
 		s.other, err = match.OtherPath(s.request.RawPath(), l.config.Normalization)
@@ -130,9 +192,12 @@ func (l *Limiter) decide(s *subject) decision.Decision {
 		l.result.Detail = "the request is malformed"
 		return denied(400, "", err.Error())
 	}
+	if l.config.Global != nil {
+		l.question.Reset(l.config.Global.Domain)
+	}
 	for i := range l.limits {
 		m := &l.limits[i]
-		if !s.matches(m.LimitConfig) {
+		if !s.matches(m.Target) {
 			continue
 		}
 		if d := l.ask(s, i); d.Effect == decision.Deny {
@@ -142,91 +207,147 @@ func (l *Limiter) decide(s *subject) decision.Decision {
 			l.result.Shadows = append(l.result.Shadows, d)
 		}
 	}
+	if l.question.Len() > 0 {
+		if d, decided := l.global(answer); decided {
+			return d
+		}
+	}
 	return l.take()
 }
 
-// ask finds the bucket of a limit that is for the request. A denial is one that needs no counting.
+// ask finds out what a limit that is for the request would count. A denial is one that needs no counting.
 func (l *Limiter) ask(s *subject, i int) decision.Decision {
-	m, b := &l.limits[i], &l.name
-	b.text = append(b.text[:0], m.prefix...)
-	missing := false
-	for j := range m.Key {
-		lacks, err := s.part(&m.Key[j], b)
-		if err != nil {
-			l.result.Detail = "the request could not be checked"
-			return denied(503, m.Name, "the key could not be found out: "+err.Error())
-		}
-		l.values[j] = keyValue{b.value, b.values == 1}
-		missing = missing || lacks
+	m := &l.limits[i]
+	missing, err := l.keyOf(s, m)
+	if err != nil {
+		l.result.Detail = "the request could not be checked"
+		return denied(503, m.Name, "the key could not be found out: "+err.Error())
 	}
-	rate := &m.Rate
+	var o *Override
 	switch {
 	case missing && m.Missing == MissingSkip:
 		return decision.Decision{}
 	case missing && m.Missing == MissingDeny:
 		l.result.Detail = "access is denied"
 		return denied(403, m.Name, m.missing)
-	case missing:
-		b.text = append(b.text[:0], m.prefix...) // without a part: nobody else's name
-	default:
-		if o := l.override(m); o != nil {
-			if o.Unlimited {
-				return decision.Decision{}
-			}
-			rate = &o.Rate
+	case !missing:
+		if o = l.override(m.Target); o != nil && o.Unlimited {
+			return decision.Decision{}
 		}
 	}
-	l.counter.add(l.counter.table.fingerprint(b.text), rate, s.cost(&m.Cost, rate.Burst), m.DryRun, i)
+	if m.concurrency != nil {
+		l.needPlace(m, i, l.counter.table.fingerprint(l.name.text), o)
+		return decision.Decision{}
+	}
+	rate := &m.rate.Rate
+	if o != nil {
+		rate = &o.Rate
+	}
+	key := l.counter.table.fingerprint(rate.appendTo(l.name.text))
+	k := l.counter.add(key, rate, s.cost(&m.rate.Cost, rate.ceiling(m.rate.Global)), m.DryRun, i)
+	if m.rate.Global {
+		l.put(m, k, o)
+	}
 	return decision.Decision{}
 }
 
-// override is the first that the request's key matches. A part with several values, as of a repeated header, matches
-// none: otherwise a client could add a value to be taken for somebody else.
-func (l *Limiter) override(m *limit) *Override {
-	for i := range m.Overrides {
-		o := &m.Overrides[i]
-		matches := true
-		for j := range o.Key {
-			if v := &l.values[j]; !v.single || !o.Key[j].Match(v.text) {
-				matches = false
-				break
+func (l *Limiter) needPlace(m *limit, i int, key fingerprint, o *Override) {
+	p := place{key: key, highest: m.concurrency.Max, limit: i, reason: m.usedUp}
+	if o != nil {
+		p.highest = o.Max
+		for j := range m.Overrides {
+			if o == &m.Overrides[j] {
+				p.reason = m.overrides[j]
 			}
 		}
-		if matches {
-			return o
-		}
 	}
-	return nil
+	l.places = append(l.places, p)
 }
 
-// take charges the buckets.
+// take charges the buckets and takes the places in flight: all of them or none.
 func (l *Limiter) take() decision.Decision {
 	c, res := &l.counter, &l.result
-	refused, err := c.take()
+	var refused *charge
+	var err error
+	if len(l.places) > 0 { // of which none is taken if a bucket refuses
+		if refused, err = c.lookAtAll(c.store.Monotonic()); refused == nil {
+			if d := l.takePlaces(); d.Effect == decision.Deny {
+				return d
+			}
+		}
+	}
+	if refused == nil {
+		refused, err = c.take()
+	}
 	for i := range c.n {
 		k := &c.charges[i]
-		if m := &l.limits[k.tag]; k.dryRun && k.verdict == over {
+		m := &l.limits[k.tag]
+		switch {
+		case k.dryRun && k.verdict == over:
 			res.Shadows = append(res.Shadows, denied(429, m.Name, m.reason(k.rate)))
-		} else if k.verdict == charged && k.level.near {
+		case k.verdict == charged && k.level.near:
 			res.Near = append(res.Near, m.near)
 		}
 	}
 	if refused != nil {
-		m := &l.limits[refused.tag]
-		if err != nil {
-			res.Detail = "the request could not be checked"
-			return denied(503, m.Name, "the request could not be counted: "+err.Error())
-		}
-		res.Retry, res.Detail = refused.retry, m.detail
-		res.Headers = l.show(refused)
-		return denied(429, m.Name, m.reason(refused.rate))
+		l.inFlight.release(l.inFlight.tickets)
+		l.inFlight.tickets = l.inFlight.tickets[:0]
+		return l.refuse(refused, err)
 	}
+	l.owed()
 	d := decision.Decision{Effect: decision.Allow, Status: 200, Reason: "no limit is for the request"}
-	if k := c.nearest(); k != nil {
+	switch k := c.nearest(); {
+	case k != nil:
 		d.Policy, d.Reason = l.limits[k.tag].Name, "the request is within its limits"
 		res.Headers = l.show(nil)
+	case len(l.inFlight.tickets) > 0:
+		d.Policy, d.Reason = l.limits[l.inFlight.tickets[0].limit].Name, "the request is within its limits"
 	}
 	return d
+}
+
+// takePlaces takes all places that the request needs among those in flight, or none.
+func (l *Limiter) takePlaces() decision.Decision {
+	f := &l.inFlight
+	for i := range l.places {
+		p := &l.places[i]
+		m := &l.limits[p.limit]
+		admitted, err := f.acquire(&p.key, p.highest, p.limit)
+		if admitted {
+			continue
+		}
+		d := denied(429, m.Name, p.reason)
+		if err != nil {
+			d = denied(503, m.Name, "the request could not be counted: "+err.Error())
+		}
+		if m.DryRun {
+			l.result.Shadows = append(l.result.Shadows, d)
+			continue
+		}
+		f.release(f.tickets)
+		f.tickets = f.tickets[:0]
+		if l.result.Detail = m.detail; err != nil {
+			l.result.Detail = "the request could not be checked"
+		}
+		l.result.Retry = retryInFlight
+		return d
+	}
+	return decision.Decision{}
+}
+
+// retryInFlight is what a client is told to wait, in seconds, when too many requests are in flight. Nobody knows when one ends.
+const retryInFlight = 1
+
+// refuse is the decision of a bucket that refuses, or that could not be counted.
+func (l *Limiter) refuse(k *charge, err error) decision.Decision {
+	m, res := &l.limits[k.tag], &l.result
+	if err != nil {
+		res.Detail = "the request could not be checked"
+		return denied(503, m.Name, "the request could not be counted: "+err.Error())
+	}
+	res.Retry, res.Detail = k.retry, m.detail
+	res.Headers = l.show(k)
+	return denied(429, m.Name, m.reason(k.rate))
 }
 
 func (m *limit) reason(r *Rate) string {
@@ -242,11 +363,26 @@ func (m *limit) reason(r *Rate) string {
 func (c *counter) nearest() *charge {
 	var nearest *charge
 	for i := range c.n {
-		if k := &c.charges[i]; !k.dryRun && (nearest == nil || k.level.Remaining < nearest.level.Remaining) {
+		if k := &c.charges[i]; k.shown() && (nearest == nil || k.level.Remaining < nearest.level.Remaining) {
 			nearest = k
 		}
 	}
 	return nearest
+}
+
+// shown tells whether a client is to hear of a charge.
+func (k *charge) shown() bool { return !k.dryRun && k.verdict != uncounted }
+
+// Release gives back what a request held that is over.
+func (l *Limiter) Release(s Store, tickets []Ticket) {
+	l.inFlight.begin(s)
+	l.inFlight.release(tickets)
+}
+
+// Tick is to be called every CallPeriod.
+func (l *Limiter) Tick(s Store) {
+	l.inFlight.begin(s)
+	l.inFlight.tick()
 }
 
 func denied(status uint32, limit, reason string) decision.Decision {

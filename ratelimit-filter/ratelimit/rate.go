@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"encoding/binary"
 	"errors"
 	"strconv"
 	"time"
@@ -16,6 +17,7 @@ type Rate struct {
 
 	interval  int64 // ns in which one unit flows back, rounded up: never more than Requests in Per
 	tolerance int64 // Burst intervals
+	debt      bool  // a bucket may lack more than it holds: responses are charged, whatever is left
 }
 
 // Bounds of a rate.
@@ -52,19 +54,54 @@ func (r *Rate) String() string {
 	return text
 }
 
+// appendTo tells buckets with debts apart that are of different rates: what is a small debt at one rate may be years at
+// another.
+func (r *Rate) appendTo(name []byte) []byte {
+	if !r.debt {
+		return name
+	}
+	name = binary.LittleEndian.AppendUint64(name, uint64(r.interval))
+	return binary.LittleEndian.AppendUint64(name, uint64(r.tolerance))
+}
+
+// ceiling is the highest cost that a bucket may ever admit.
+func (r *Rate) ceiling(global bool) int64 {
+	if global {
+		return r.Requests
+	}
+	return r.Burst
+}
+
 // charge is when a bucket that is full at `full` would be full again after a charge at now, and whether the rate admits
-// that. A bucket may come from a configuration with another rate: it is then taken for one that is empty at most.
+// that. A request that costs nothing is admitted if one that costs 1 would be.
 func (r *Rate) charge(full, now, cost int64) (charged int64, admitted bool) {
-	full = min(max(full, now), now+r.tolerance)
-	charged = full + cost*r.interval
-	return charged, charged-now <= r.tolerance
+	full = r.bound(max(full, now), now)
+	if asked := full + max(cost, 1)*r.interval; asked-now > r.tolerance {
+		return asked, false
+	}
+	return full + cost*r.interval, true
+}
+
+// bound takes a bucket that comes from a configuration with another rate for one that is empty at most. (Buckets with debts
+// are not shared with other rates.)
+func (r *Rate) bound(full, now int64) int64 {
+	if r.debt {
+		return full
+	}
+	return min(full, now+r.tolerance)
+}
+
+// owe is when a bucket would be full again after a charge that it cannot refuse.
+func (r *Rate) owe(full, now, cost int64) int64 {
+	charged := max(full, now) + min(cost, maxTolerance/r.interval)*r.interval
+	return min(charged, now+maxTolerance)
 }
 
 // level is what a bucket has left.
 func (r *Rate) level(full, now int64) Level {
-	missing := min(max(full-now, 0), r.tolerance)
+	missing := r.bound(max(full, now), now) - now
 	return Level{
-		Remaining: (r.tolerance - missing) / r.interval,
+		Remaining: max(r.tolerance-missing, 0) / r.interval,
 		Full:      seconds(missing),
 		near:      missing >= r.tolerance/5*4,
 	}

@@ -50,7 +50,7 @@ func (s *subject) remote() *clientip.Address {
 
 // matches tells whether a limit is for the request, in one of the ways in which its path is read. A limit for which that
 // cannot be told is for it.
-func (s *subject) matches(l *LimitConfig) bool {
+func (s *subject) matches(l *Target) bool {
 	_, ok, err := l.Match.Match(s.request, s.path)
 	if !ok && err == nil && s.other != "" {
 		_, ok, err = l.Match.Match(s.request, s.other)
@@ -60,11 +60,11 @@ func (s *subject) matches(l *LimitConfig) bool {
 
 // cost is what the request takes out of a bucket. Without the header it is one; a header that says anything else than a
 // number from 1 to the highest costs the highest, so that nobody pays less for confusion.
-func (s *subject) cost(c *Cost, burst int64) int64 {
+func (s *subject) cost(c *Cost, ceiling int64) int64 {
 	if c.Header == "" {
 		return c.Fixed
 	}
-	highest := min(c.Max, burst)
+	highest := min(c.Max, ceiling)
 	cost, found := int64(1), false
 	headers := s.request.Headers()
 	for i := range headers {

@@ -7,90 +7,114 @@ import (
 
 // flight is what is kept of an admitted request until its response, or its end.
 type flight struct {
-	stream  host.StreamID // 0: it is free
-	headers []byte        // for the response, as ratelimit.NextHeader reads them
+	headers []byte // for the response, as ratelimit.NextHeader reads them
 	owed    []ratelimit.Owed
 	tickets []ratelimit.Ticket
 }
 
-// flights finds flights by stream: an open-addressed table with linear probing, whose entries keep their memory.
+// flights finds flights by stream: an open-addressed table with linear probing. What is removed is used again, with its
+// memory, by the next that is added.
 type flights struct {
-	table []flight // a power of two, at most half of it in use
+	table []flightSlot // a power of two, at most half of it in use
 	used  int
 	shift int // of a hash, so that it is an index
+	free  []*flight
+}
+
+type flightSlot struct {
+	stream host.StreamID
+	flight *flight // nil: the slot is free
 }
 
 const firstFlights = 64
 
-// add keeps a request, which has none yet.
+// add keeps a request, which has no flight yet.
 func (f *flights) add(stream host.StreamID) *flight {
 	if 2*f.used >= len(f.table) {
 		f.grow()
 	}
-	at := f.index(stream)
-	for f.table[at].stream != 0 {
+	l := f.recycled()
+	f.put(stream, l)
+	return l
+}
+
+func (f *flights) recycled() *flight {
+	last := len(f.free) - 1
+	if last < 0 {
+		return &flight{}
+	}
+	l := f.free[last]
+	f.free = f.free[:last]
+	return l
+}
+
+func (f *flights) put(stream host.StreamID, l *flight) {
+	at := f.home(stream)
+	for f.table[at].flight != nil {
 		at = f.after(at)
 	}
+	f.table[at] = flightSlot{stream, l}
 	f.used++
-	f.table[at].stream = stream
-	return &f.table[at]
 }
 
 // find is a stream's flight, nil if it has none.
 func (f *flights) find(stream host.StreamID) *flight {
-	if f.used == 0 {
-		return nil
-	}
-	for at := f.index(stream); f.table[at].stream != 0; at = f.after(at) {
-		if f.table[at].stream == stream {
-			return &f.table[at]
-		}
+	if at := f.index(stream); at >= 0 {
+		return f.table[at].flight
 	}
 	return nil
 }
 
+// index is where a stream is, -1 if it is not.
+func (f *flights) index(stream host.StreamID) int {
+	if f.used == 0 {
+		return -1
+	}
+	for at := f.home(stream); f.table[at].flight != nil; at = f.after(at) {
+		if f.table[at].stream == stream {
+			return at
+		}
+	}
+	return -1
+}
+
 // remove forgets a stream's flight. Those behind it move up, so that they are still found.
 func (f *flights) remove(stream host.StreamID) {
-	gone := f.find(stream)
-	if gone == nil {
+	hole := f.index(stream)
+	if hole < 0 {
 		return
 	}
-	gone.clear()
+	l := f.table[hole].flight
+	l.headers, l.owed, l.tickets = l.headers[:0], l.owed[:0], l.tickets[:0]
+	f.free = append(f.free, l)
 	f.used--
-	hole := f.index(stream)
-	for &f.table[hole] != gone {
-		hole = f.after(hole)
-	}
-	for at := f.after(hole); f.table[at].stream != 0; at = f.after(at) {
-		// It may move unless where it belongs is between the hole and where it is.
-		home := f.index(f.table[at].stream)
-		if (at-home)&(len(f.table)-1) >= (at-hole)&(len(f.table)-1) {
-			f.table[hole], f.table[at] = f.table[at], f.table[hole]
+	mask := len(f.table) - 1
+	for at := f.after(hole); f.table[at].flight != nil; at = f.after(at) {
+		// It stays if its home is behind the hole: it would not be found before it.
+		if fromHome, fromHole := (at-f.home(f.table[at].stream))&mask, (at-hole)&mask; fromHome >= fromHole {
+			f.table[hole] = f.table[at]
 			hole = at
 		}
 	}
-}
-
-func (l *flight) clear() {
-	l.stream, l.headers, l.owed, l.tickets = 0, l.headers[:0], l.owed[:0], l.tickets[:0]
+	f.table[hole] = flightSlot{}
 }
 
 func (f *flights) grow() {
 	old := f.table
-	f.table, f.used = make([]flight, max(2*len(old), firstFlights)), 0
-	f.shift = 32
+	f.table, f.used, f.shift = make([]flightSlot, max(2*len(old), firstFlights)), 0, 32
 	for n := len(f.table); n > 1; n /= 2 {
 		f.shift--
 	}
-	for i := range old {
-		if old[i].stream != 0 {
-			*f.add(old[i].stream) = old[i]
+	for _, s := range old {
+		if s.flight != nil {
+			f.put(s.stream, s.flight)
 		}
 	}
 }
 
-func (f *flights) index(stream host.StreamID) int {
-	const golden = 0x9e3779b9 // streams are numbered: spread neighbours
+// home is where a stream belongs. Streams are numbered one after the other; this spreads them.
+func (f *flights) home(stream host.StreamID) int {
+	const golden = 0x9e3779b9 // 2^32 over the golden ratio
 	return int(uint32(stream) * golden >> f.shift)
 }
 

@@ -178,7 +178,7 @@ func (p *plugin) ResponseHeaders(h host.Host) {
 	show(h, l.headers)
 	l.headers = l.headers[:0]
 	if len(l.tickets) == 0 {
-		p.flights.remove(l.stream)
+		p.flights.remove(h.Stream())
 	}
 }
 
@@ -202,7 +202,7 @@ func (p *plugin) StreamEnd(h host.Host) {
 		p.limiter.Release(h, l.tickets)
 		p.countInFlight(h, l.tickets, -1)
 	}
-	p.flights.remove(l.stream)
+	p.flights.remove(h.Stream())
 }
 
 // Tick implements host.Background.

@@ -31,7 +31,8 @@ nottinygc) gc_flags="-gc=custom -tags=custommalloc,nottinygc_envoy" ;;
 esac
 
 "$toolchain_dir/tinygo.sh" --setup
-have wasm-opt || install_packages "wasm-opt (Binaryen)" $BINARYEN_PACKAGES
+have wasm-opt || install_packages "wasm-opt (Binaryen)" \
+	"put wasm-opt (https://github.com/WebAssembly/binaryen) on the PATH" $BINARYEN_PACKAGES
 have wasm-opt || die "wasm-opt (Binaryen) is not on the PATH" "install Binaryen: apt-get install binaryen, or https://github.com/WebAssembly/binaryen"
 target=$("$toolchain_dir/tinygo.sh" --print-target)
 if [ "$gc" = nottinygc ] && grep -q /libc.a "$target"; then

@@ -49,10 +49,11 @@ run_logged() {
 	return "$status"
 }
 
-# install_packages WHY PACKAGE...: installs the missing ones of these Debian packages, or says who can.
+# install_packages WHY INSTEAD PACKAGE...: installs the missing ones of these Debian packages, or says who can. WHY says
+# what needs them, INSTEAD what to do on other systems.
 install_packages() {
-	local why=$1 missing='' package
-	shift
+	local why=$1 instead=$2 missing='' package
+	shift 2
 	if have dpkg-query; then
 		for package in "$@"; do
 			case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
@@ -65,18 +66,22 @@ install_packages() {
 		missing=" $*"
 	fi
 	have apt-get || die "$why is missing, and there is no apt-get here to install it with" \
-		"install TinyGo >= $TINYGO_MIN_VERSION (https://tinygo.org/getting-started/install/) and Binaryen (wasm-opt)" \
-		"with your system's package manager and put both on the PATH; then run this again"
+		"$instead; then run this again"
 	[ "$(id -u)" = 0 ] || die "$why is missing, and only root can install packages. Either run" \
-		"  sudo apt-get install -y$missing" \
-		"or put TinyGo >= $TINYGO_MIN_VERSION (https://tinygo.org/getting-started/install/) and wasm-opt on the PATH; then run this again"
-	say "installing$missing"
+		"  sudo apt-get install -y --no-install-recommends$missing" \
+		"or $instead; then run this again"
+	# Two scripts may get here at once, and apt-get refuses to run twice.
+	with_lock apt apt_install "$missing" ||
+		die "apt-get could not install$missing" \
+			"Debian 12 has them in its main archive; elsewhere $instead"
+}
+
+apt_install() {
+	say "installing$1"
 	export DEBIAN_FRONTEND=noninteractive
 	run_logged "$cache_dir/log/apt-update.log" apt-get update -q ||
 		say "apt-get update failed; trying with the package lists at hand"
-	# The names below are split on purpose.
+	# The names are split on purpose.
 	# shellcheck disable=SC2086
-	run_logged "$cache_dir/log/apt-install.log" apt-get install -q -y --no-install-recommends $missing ||
-		die "apt-get could not install$missing" \
-			"Debian 12 has them in its main archive; elsewhere put TinyGo >= $TINYGO_MIN_VERSION and wasm-opt on the PATH"
+	run_logged "$cache_dir/log/apt-install.log" apt-get install -q -y --no-install-recommends $1
 }

@@ -93,7 +93,9 @@ set_up() {
 	have go || die "go is not on the PATH" "install Go (https://go.dev/dl/); go.mod names the version"
 	say "no TinyGo >= $TINYGO_MIN_VERSION on the PATH: building TinyGo $TINYGO_VERSION, once, about a minute"
 	# shellcheck disable=SC2086
-	install_packages "LLVM $LLVM_MAJOR, which TinyGo is built with," $LLVM_PACKAGES $WASI_PACKAGES $BINARYEN_PACKAGES
+	install_packages "LLVM $LLVM_MAJOR, which TinyGo is built with," \
+		"put TinyGo >= $TINYGO_MIN_VERSION (https://tinygo.org/getting-started/install/) and Binaryen's wasm-opt on the PATH" \
+		$LLVM_PACKAGES $WASI_PACKAGES $BINARYEN_PACKAGES
 	rm -rf "$cached" "$cached".tmp.*
 	mkdir -p "$temp"
 

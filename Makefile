@@ -27,9 +27,9 @@ MAKEFLAGS += --no-builtin-rules
 help: ## explain the commands
 	@echo 'Palisade: security policy in stock Envoy, as Proxy-Wasm filters. Commands:'
 	@echo
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo 'Go is the one thing needed beforehand. TinyGo >= $(TINYGO_MIN_VERSION) on the PATH and ENVOY_PATH are used if set.'
+	@echo 'Go is the one thing needed beforehand. TinyGo >= $(TINYGO_MIN_VERSION) and redis-server on the PATH, and ENVOY_PATH, are used.'
 
 .PHONY: build
 build: $(ARTIFACTS) build/palisade ## the filters (build/*-filter.wasm) and the command line (build/palisade)
@@ -75,7 +75,9 @@ wasm-test: $(ARTIFACTS) ## the compiled filters under wazero
 
 .PHONY: e2e
 e2e: build ## the compiled filters in stock Envoy
-	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && set -x && go test -count=1 ./e2e/...
+	@ENVOY_PATH="$$(toolchain/envoy.sh)" && RATELIMIT_SERVICE_PATH="$$(toolchain/ratelimit.sh)" && \
+	REDIS_SERVER_PATH="$$(toolchain/redis.sh)" && export ENVOY_PATH RATELIMIT_SERVICE_PATH REDIS_SERVER_PATH && \
+	set -x && go test -count=1 ./e2e/...
 
 .PHONY: lint
 lint: ## formatting and static checks, pinned
@@ -132,10 +134,20 @@ bench-gc: ## latency, memory and pauses of garbage collectors in stock Envoy (GC
 envoy-path: ## print the path of stock Envoy, fetching it if need be (use make -s)
 	@toolchain/envoy.sh
 
+.PHONY: ratelimit-path
+ratelimit-path: ## print the path of Envoy's rate limit service, building it if need be (use make -s)
+	@toolchain/ratelimit.sh
+
+.PHONY: redis-path
+redis-path: ## print the path of a Redis server, installing one if need be (use make -s)
+	@toolchain/redis.sh
+
 .PHONY: toolchain
-toolchain: ## set up TinyGo and Envoy without building anything
+toolchain: ## set up TinyGo, Envoy and what it is tested with, without building any filter
 	@toolchain/tinygo.sh --setup
 	@toolchain/envoy.sh >/dev/null
+	@toolchain/ratelimit.sh >/dev/null
+	@toolchain/redis.sh >/dev/null
 
 .PHONY: clean
 clean: ## remove build/, but not the toolchain (toolchain/.cache)

@@ -59,7 +59,12 @@ func (t *pluginTable) sweep(isThere func(id uint32) bool) {
 
 // remove forgets a plugin. An id that is a stream's is none's.
 func (t *pluginTable) remove(id uint32) {
-	t.sweep(func(other uint32) bool { return other != id })
+	for i, p := range t.list { // not sweep: what its function refers to would be allocated for each stream
+		if p.id == id {
+			t.list = slices.Delete(t.list, i, i+1)
+			return
+		}
+	}
 }
 
 const streamSlots = 64

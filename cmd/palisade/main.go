@@ -24,6 +24,6 @@ func command() *cli.Command {
 	return &cli.Command{
 		Name:     "palisade",
 		Usage:    "security policy for stock Envoy",
-		Commands: []*cli.Command{checkCommand()},
+		Commands: []*cli.Command{checkCommand(), renderCommand()},
 	}
 }

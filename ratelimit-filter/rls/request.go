@@ -108,6 +108,18 @@ func (r *Request) Frame() []byte {
 	return r.message
 }
 
+// Escape is the value of an entry with these values, as Value and EndEntry write it.
+func Escape(values ...string) string {
+	var b []byte
+	for i, v := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = AppendEscaped(b, v)
+	}
+	return string(b)
+}
+
 // longest is how long a value may be that is sent as it is.
 const longest = 256
 

@@ -145,7 +145,7 @@ func (c *counter) adopt(k *charge) {
 // judge decides on what was read.
 func (k *charge) judge(now int64) (full int64) {
 	old := k.slot.full(&k.bucket)
-	full, ok := k.rate.charge(old, now, k.cost)
+	full, ok := k.rate.Charge(old, now, k.cost)
 	if !ok {
 		k.verdict = over
 		k.level = k.rate.level(old, now)

@@ -72,9 +72,9 @@ func (r *Rate) ceiling(global bool) int64 {
 	return r.Burst
 }
 
-// charge is when a bucket that is full at `full` would be full again after a charge at now, and whether the rate admits
+// Charge is when a bucket that is full at `full` would be full again after a charge at now, and whether the rate admits
 // that. A request that costs nothing is admitted if one that costs 1 would be.
-func (r *Rate) charge(full, now, cost int64) (charged int64, admitted bool) {
+func (r *Rate) Charge(full, now, cost int64) (charged int64, admitted bool) {
 	full = r.bound(max(full, now), now)
 	if asked := full + max(cost, 1)*r.interval; asked-now > r.tolerance {
 		return asked, false

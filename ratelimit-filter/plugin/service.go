@@ -27,7 +27,8 @@ type call struct {
 	stream      host.StreamID // that waits; 0: nobody does
 	question    uint64
 	descriptors int
-	since       int64
+	sent        time.Time
+	since       int64 // the same, by the clock that only goes forward
 }
 
 // maxCalls is how many requests of a worker wait at once; each holds its stream and, in the proxy, its headers.
@@ -55,7 +56,7 @@ func (s *service) ask(h host.Host, question []byte, c call) error {
 	if len(s.calls) >= maxCalls {
 		return errBusy
 	}
-	c.since = h.Monotonic()
+	c.sent, c.since = h.Now(), h.Monotonic()
 	id, err := h.HTTPCall(s.config.Cluster, s.headers(), question, s.config.Timeout)
 	if err != nil {
 		s.fail(h, c.since)
@@ -99,7 +100,7 @@ func (s *service) answered(h host.Host, id host.CallID, bodySize uint32) (c call
 	now := h.Monotonic()
 	s.latency.Record(h, "palisade.ratelimit_service_microseconds", uint64(max(now-c.since, 0))/uint64(time.Microsecond))
 	err := s.read(h, bodySize, c.descriptors)
-	s.answer = ratelimit.Answer{QuestionID: c.question, Statuses: s.statuses, Failed: err != nil}
+	s.answer = ratelimit.Answer{QuestionID: c.question, Statuses: s.statuses, Sent: c.sent, Told: h.Now(), Failed: err != nil}
 	if err != nil {
 		s.fail(h, now)
 		return c, &s.answer, true

@@ -81,7 +81,7 @@ func (l *Limiter) settle(answer *Answer, failed bool) (d decision.Decision, deci
 			k.verdict, k.retry = over, status.Reset
 			k.level = Level{Full: status.Reset}
 			if m := &l.limits[k.tag]; m.rate.Cost.Header == "" || k.cost <= 1 { // what costs less may still be admitted
-				c.remember(k, status.Reset)
+				c.remember(k, answer, status.Reset)
 			}
 		default:
 			k.verdict = charged
@@ -129,14 +129,19 @@ func (l *Limiter) lookForPlaces() decision.Decision {
 
 // remember keeps all workers from asking about a bucket before the service's window ends: it is as if it were
 // empty until then. If it cannot be kept, the service is asked once more.
-func (c *counter) remember(k *charge, seconds int64) {
+func (c *counter) remember(k *charge, a *Answer, reset int64) {
+	told := a.Told.UnixNano()
+	rest := rls.OverUntil(a.Sent.UnixNano(), told, reset*int64(time.Second), int64(k.rate.Per)) - told
+	if rest <= 0 {
+		return
+	}
 	m := &c.late
 	m.bucket = k.bucket.over()
 	if c.table.read(c.store, &m.bucket, &m.slot) != nil {
 		return
 	}
 	now := c.store.Monotonic()
-	if until := now + seconds*int64(time.Second); m.slot.full(&m.bucket) < until {
+	if until := now + rest; m.slot.full(&m.bucket) < until {
 		_ = c.put(m, until, now)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/palisade-mesh/palisade/filters/claimset"
 	"github.com/palisade-mesh/palisade/filters/decision"
@@ -156,7 +157,8 @@ type Result struct {
 type Answer struct {
 	QuestionID uint64
 	Statuses   []rls.Status
-	Failed     bool // there is none
+	Sent, Told time.Time // when the question was sent, and this came
+	Failed     bool      // there is none
 }
 
 // Decide judges a request, and charges it to its limits if it is admitted. If there is a limit that the rate limit service

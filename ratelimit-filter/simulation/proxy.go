@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/palisade-mesh/palisade/ratelimit-filter/ratelimit"
+	"github.com/palisade-mesh/palisade/ratelimit-filter/rls"
 )
 
 // buckets are proxies that count on their own, as scope: instance does, by the filter's own arithmetic.
@@ -48,6 +49,9 @@ const (
 // clockError is how far a proxy's clock is off at most.
 const clockError = 10 * time.Millisecond
 
+// noJitter is the jitter of a breaker's pause that changes nothing.
+const noJitter = 0.5
+
 // timeout is how long a proxy waits for an answer.
 const timeout = int64(50 * time.Millisecond)
 
@@ -61,7 +65,7 @@ type mesh struct {
 
 	refused  []int64 // by proxy: until when, by its own clock, it refuses on its own
 	ahead    []int64 // by proxy: its clock, of the service's
-	breakers []breaker
+	breakers []rls.Breaker
 	local    *buckets // onError: instance
 }
 
@@ -84,7 +88,7 @@ const (
 func newMesh(s Scenario, t *tally) *mesh {
 	m := &mesh{
 		scenario: s, tally: t, random: rand.New(rand.NewPCG(seed, 0)), refused: make([]int64, s.Proxies),
-		breakers: make([]breaker, s.Proxies*workers), local: newBuckets(s.Proxies, limit, t),
+		breakers: make([]rls.Breaker, s.Proxies*workers), local: newBuckets(s.Proxies, limit, t),
 	}
 	for range s.Proxies {
 		m.ahead = append(m.ahead, int64((2*m.random.Float64()-1)*float64(clockError)))
@@ -99,15 +103,16 @@ func (m *mesh) request(r request) {
 		}
 		return
 	}
-	if !m.breaker(r).admits(r.at) {
+	if !m.breaker(r).Allows(r.at) {
 		m.local.request(r)
 		return
 	}
+	m.breaker(r).Asked()
 	m.tally.call(r.at)
 	m.send(message{at: r.at + m.delay(), request: r, kind: call})
 }
 
-func (m *mesh) breaker(r request) *breaker { return &m.breakers[r.proxy*workers+r.worker] }
+func (m *mesh) breaker(r request) *rls.Breaker { return &m.breakers[r.proxy*workers+r.worker] }
 
 func (m *mesh) down(at int64) bool { return m.scenario.Down && isMeasured(at) }
 
@@ -143,7 +148,7 @@ func (m *mesh) deliver(n message) {
 		a := m.service.count(n.at, m.delay())
 		m.send(message{at: a.at + m.delay(), request: r, kind: answered, answer: a})
 	case answered:
-		m.breaker(r).succeed()
+		m.breaker(r).Answered()
 		if !n.answer.over {
 			m.tally.admit(r, n.at, n.answer.counted)
 			return
@@ -155,7 +160,7 @@ func (m *mesh) deliver(n message) {
 		ahead := m.ahead[r.proxy]
 		m.refused[r.proxy] = max(m.refused[r.proxy], until(r.at+ahead, n.at+ahead, n.answer.reset))
 	case timedOut:
-		m.breaker(r).fail(n.at)
+		m.breaker(r).Failed(n.at, noJitter)
 		if m.local.take(r.proxy, n.at) {
 			m.tally.admit(r, n.at, r.at)
 		}
@@ -165,20 +170,8 @@ func (m *mesh) deliver(n message) {
 const second = int64(time.Second)
 
 // remember is until when a proxy refuses on its own that sent a call, was told that it is over, and that the window has so
-// much left; times are its own clock's. The service says that in whole seconds, rounded up; and it reads its clock after it
-// has counted, so that at a turn it may speak of the window after the one that it means. So it is the end of the window by the
-// proxy's clock, if all agree on the window: otherwise the service is asked once more.
-func remember(sent, told, reset int64) int64 {
-	end := (told/window + 1) * window
-	rest := end - told
-	switch {
-	case sent/window != told/window, rest > reset, rest <= reset-second:
-		return 0
-	case reset == window: // maybe it means the window before
-		return min(told+second, end)
-	}
-	return end
-}
+// much left; times are its own clock's.
+func remember(sent, told, reset int64) int64 { return rls.OverUntil(sent, told, reset, window) }
 
 // asTold believes the service.
 func asTold(_, told, reset int64) int64 { return told + reset }
@@ -211,44 +204,5 @@ func (s *service) room(now int64) bool {
 func (s *service) turn(now int64) {
 	if w := now / window; w > s.window {
 		s.window, s.n = w, 0
-	}
-}
-
-// breaker is a worker's: after some failures in a row it spares the service, and requests the wait, for longer and longer.
-type breaker struct {
-	failures int
-	backOff  int64
-	until    int64
-	probing  bool
-}
-
-const (
-	breakAfter   = 3
-	leastBackOff = int64(250 * time.Millisecond)
-	mostBackOff  = int64(30 * time.Second)
-)
-
-// admits tells whether a request may ask. When the time is over one may, and the others wait for what comes of it.
-func (b *breaker) admits(now int64) bool {
-	if b.failures < breakAfter {
-		return true
-	}
-	if b.probing || now < b.until {
-		return false
-	}
-	b.probing = true
-	return true
-}
-
-func (b *breaker) succeed() { *b = breaker{} }
-
-func (b *breaker) fail(now int64) {
-	if b.failures >= breakAfter && !b.probing {
-		return // one of several that were under way
-	}
-	b.probing = false
-	if b.failures++; b.failures >= breakAfter {
-		b.backOff = min(max(2*b.backOff, leastBackOff), mostBackOff)
-		b.until = now + b.backOff
 	}
 }

@@ -137,35 +137,6 @@ func TestTimeoutsAreCounted(t *testing.T) {
 	}
 }
 
-func TestBreaker(t *testing.T) {
-	var b breaker
-	for range 10 {
-		assert.True(t, b.admits(0), "closed")
-	}
-	b.fail(0)
-	b.fail(0)
-	b.succeed()
-	b.fail(0)
-	b.fail(0)
-	assert.True(t, b.admits(0), "two in a row")
-	for range 8 {
-		b.fail(0) // all that were under way
-	}
-	assert.False(t, b.admits(leastBackOff-1))
-	now := leastBackOff
-	for _, pause := range []time.Duration{500, 1000, 2000, 4000, 8000, 16000, 30000, 30000} {
-		assert.True(t, b.admits(now), "one tries")
-		assert.False(t, b.admits(now), "and only one")
-		b.fail(now)
-		now += int64(pause * time.Millisecond)
-		assert.False(t, b.admits(now-1))
-	}
-	assert.True(t, b.admits(now))
-	b.succeed()
-	assert.True(t, b.admits(now))
-	assert.True(t, b.admits(now))
-}
-
 func TestMostWithin(t *testing.T) {
 	assert.Zero(t, mostWithin(nil, 10))
 	assert.Equal(t, 1, mostWithin([]int64{0, 10}, 10))

@@ -44,16 +44,21 @@ func (s *service) unanswered() *ratelimit.Answer {
 
 // allows tells whether the service may be asked.
 func (s *service) allows(h host.Host) bool {
-	if s.breaker.Allows(h.Monotonic()) && len(s.calls) < maxCalls {
+	if s.breaker.Allows(h.Monotonic()) {
 		return true
 	}
-	s.skipped.Add(h, host.Counter, "palisade.ratelimit_service.result.skipped", 1)
+	s.skip(h)
 	return false
+}
+
+func (s *service) skip(h host.Host) {
+	s.skipped.Add(h, host.Counter, "palisade.ratelimit_service.result.skipped", 1)
 }
 
 // ask sends a question. stream waits for the answer, or nobody.
 func (s *service) ask(h host.Host, question []byte, c call) error {
 	if len(s.calls) >= maxCalls {
+		s.skip(h)
 		return errBusy
 	}
 	c.sent, c.since = h.Now(), h.Monotonic()

@@ -1,0 +1,267 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/palisade-mesh/palisade/e2e/envoy"
+	"github.com/palisade-mesh/palisade/e2e/ratelimitservice"
+	"github.com/palisade-mesh/palisade/ratelimit-filter/ratelimit"
+	"github.com/palisade-mesh/palisade/ratelimit-filter/serviceconfig"
+)
+
+// rateLimitService is a real one with its Redis, configured for a filter.
+func rateLimitService(t *testing.T, filterConfig string) (*ratelimitservice.Service, *ratelimitservice.Redis) {
+	t.Helper()
+	config, err := ratelimit.Decode([]byte(filterConfig))
+	require.NoError(t, err)
+	yaml, err := serviceconfig.YAML(config)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	redis, err := ratelimitservice.StartRedis(ctx)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, redis.Stop()) })
+	service, err := ratelimitservice.Start(ctx, ratelimitservice.Options{Redis: redis, Config: string(yaml)})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(service.Log())
+		}
+		assert.NoError(t, service.Stop())
+	})
+	return service, redis
+}
+
+// limitedEnvoy is one with a ratelimit-filter before the upstream.
+func limitedEnvoy(t *testing.T, workers int, config string, clusters ...envoy.Cluster) *envoy.Envoy {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	e, err := envoy.Start(ctx, envoy.Options{Concurrency: workers, Bootstrap: render(t, envoy.Bootstrap{
+		Clusters: clusters,
+		Listeners: []envoy.Listener{{
+			Name: "limited", Cluster: "upstream", Filters: []envoy.Wasm{{Name: "ratelimit-filter", Config: config}},
+		}},
+	})})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(e.Log())
+		}
+		assert.NoError(t, e.Stop())
+	})
+	return e
+}
+
+func global(service, limits string) string {
+	return `{"global": {"cluster": "ratelimit", ` + service + `}, "limits": [` + limits + `]}`
+}
+
+// quietWindow is a window of the service that does not turn while a test counts.
+func quietWindow(t *testing.T) string {
+	t.Helper()
+	const long = 2 * time.Minute
+	for {
+		for _, window := range []time.Duration{time.Hour, 24 * time.Hour, 7 * 24 * time.Hour} {
+			if time.Duration(time.Now().UnixNano())%window < window-long {
+				return window.String()
+			}
+		}
+		time.Sleep(time.Second) // on Thursdays, at midnight
+	}
+}
+
+// statuses asks once with a key, and counts the answer.
+type statuses struct {
+	mu sync.Mutex
+	by map[string]map[int]int // by key
+}
+
+func (s *statuses) ask(t *testing.T, client *http.Client, address, key string) *http.Response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", http.NoBody)
+	require.NoError(t, err)
+	request.Header.Set("x-user", key)
+	response, err := client.Do(request)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.by == nil {
+		s.by = map[string]map[int]int{}
+	}
+	if s.by[key] == nil {
+		s.by[key] = map[int]int{}
+	}
+	s.by[key][response.StatusCode]++
+	return response
+}
+
+// Two Envoys with two workers each and one Redis are together exact, also for keys that could be taken for one another.
+func TestGlobalLimitOverTwoEnvoys(t *testing.T) {
+	const limit, connections, each = 40, 8, 12
+	config := global(`"timeout": "5s", "onError": "deny"`,
+		`{"name": "per_user", "key": ["header:x-user", "method"], "rate": {"requests": `+fmt.Sprint(limit)+`, "per": "`+quietWindow(t)+`"}, "scope": "global",
+			"overrides": [{"key": ["big*", "*"], "rate": {"requests": 60, "per": "`+quietWindow(t)+`"}}, {"key": ["free", "*"], "unlimited": true}]},
+		{"name": "trial", "mode": "dry-run", "rate": {"requests": 1, "per": "`+quietWindow(t)+`"}, "scope": "global"}`)
+	service, redis := rateLimitService(t, config)
+	upstream := startUpstream(t)
+	var envoys []*envoy.Envoy
+	for range 2 {
+		envoys = append(envoys, limitedEnvoy(t, 2, config, upstream.Cluster("upstream"), service.Cluster("ratelimit")))
+	}
+	want := map[string]int{"alice": limit, "a_b": limit, "a_method_GET": limit, "big_batch": 60, "free": 2 * connections * each}
+	var s statuses
+	var wait sync.WaitGroup
+	for _, e := range envoys {
+		for range connections {
+			client := &http.Client{Transport: &http.Transport{}, Timeout: 30 * time.Second}
+			t.Cleanup(client.CloseIdleConnections)
+			wait.Go(func() {
+				for range each {
+					for key := range want {
+						s.ask(t, client, e.Listener("limited"), key)
+					}
+				}
+			})
+		}
+	}
+	wait.Wait()
+	for key, admitted := range want {
+		assert.Equal(t, admitted, s.by[key][200], "%s: %v", key, s.by[key])
+		assert.Equal(t, 2*connections*each, s.by[key][200]+s.by[key][429], "%s: %v", key, s.by[key])
+	}
+	counts, err := redis.Counts(t.Context())
+	require.NoError(t, err)
+	for _, name := range []string{
+		"limit_per%5Fuser_header:x-user_a%5Fmethod%5FGET_method_GET", "limit_per%5Fuser_header:x-user_big%5Fbatch_method_GET_override_big%2A,%2A", "dry-run_trial",
+	} {
+		assert.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(counts)), func(k string) bool { return strings.Contains(k, name) }), "%s in %v", name, counts)
+	}
+	metrics, err := envoys[0].Prometheus(t.Context())
+	require.NoError(t, err)
+	assert.True(t, strings.Contains(metrics, `palisade_ratelimit_service{result="over_limit"}`))
+	assert.False(t, strings.Contains(metrics, `palisade_ratelimit_service{result="error"}`))
+}
+
+// Who waits as long as Retry-After says is admitted.
+func TestGlobalRetryAfter(t *testing.T) {
+	config := global(`"timeout": "5s", "onError": "deny"`, `{"name": "all", "rate": {"requests": 2, "per": "1s"}, "scope": "global"}`)
+	service, _ := rateLimitService(t, config)
+	e := limitedEnvoy(t, 1, config, startUpstream(t).Cluster("upstream"), service.Cluster("ratelimit"))
+	var s statuses
+	for range 3 {
+		for {
+			response := s.ask(t, http.DefaultClient, e.Listener("limited"), "a")
+			if response.StatusCode == http.StatusOK {
+				assert.NotEmpty(t, response.Header.Get("ratelimit"))
+				continue
+			}
+			require.Equal(t, http.StatusTooManyRequests, response.StatusCode)
+			require.Equal(t, "1", response.Header.Get("retry-after"))
+			break
+		}
+		time.Sleep(time.Second)
+		require.Equal(t, http.StatusOK, s.ask(t, http.DefaultClient, e.Listener("limited"), "a").StatusCode)
+	}
+}
+
+// A service that is dead, that hangs, that is slow and that comes back.
+func TestGlobalServiceFails(t *testing.T) {
+	const limit = 5
+	limits := `{"name": "per-user", "key": ["header:x-user"], "rate": {"requests": 5, "per": "`+quietWindow(t)+`"}, "scope": "global"}`
+	for onError, admitted := range map[string]int{"instance": limit, "allow": 20, "deny": 0} {
+		t.Run(onError, func(t *testing.T) {
+			t.Parallel()
+			config := global(`"timeout": "500ms", "onError": "`+onError+`"`, limits)
+			service, _ := rateLimitService(t, config)
+			slow, err := ratelimitservice.StartSlow(service.Address(), 2*time.Second)
+			require.NoError(t, err)
+			t.Cleanup(slow.Stop)
+			upstream := startUpstream(t)
+			direct := limitedEnvoy(t, 1, config, upstream.Cluster("upstream"), service.Cluster("ratelimit"))
+			through := limitedEnvoy(t, 1, config, upstream.Cluster("upstream"),
+				envoy.Cluster{Name: "ratelimit", Host: "127.0.0.1", Port: slow.Port(), HTTP2: true})
+
+			var s statuses
+			many := func(e *envoy.Envoy, key string) {
+				t.Helper()
+				for range 20 {
+					s.ask(t, http.DefaultClient, e.Listener("limited"), key)
+				}
+			}
+			many(direct, "before")
+			assert.Equal(t, limit, s.by["before"][200])
+
+			many(through, "slow")
+			assert.Equal(t, admitted, s.by["slow"][200], "slow: %v", s.by["slow"])
+			require.NoError(t, service.Pause())
+			many(direct, "hangs")
+			assert.Equal(t, admitted, s.by["hangs"][200], "hangs: %v", s.by["hangs"])
+			require.NoError(t, service.Continue())
+			service.Kill()
+			many(direct, "dead")
+			assert.Equal(t, admitted, s.by["dead"][200], "dead: %v", s.by["dead"])
+
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			require.NoError(t, service.Restart(ctx))
+			ok, err := direct.Stat(ctx, "wasmcustom.palisade.ratelimit_service.result.ok")
+			require.NoError(t, err)
+			for i := 0; ; i++ { // until the breaker lets one through
+				s.ask(t, http.DefaultClient, direct.Listener("limited"), fmt.Sprintf("waits-%d", i))
+				now, err := direct.Stat(ctx, "wasmcustom.palisade.ratelimit_service.result.ok")
+				require.NoError(t, err)
+				if now > ok {
+					break
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			many(direct, "after")
+			assert.Equal(t, limit, s.by["after"][200], "after: %v", s.by["after"])
+			assert.Eventually(t, func() bool { // Envoy merges histograms now and then
+				metrics, err := direct.Prometheus(ctx)
+				return err == nil && strings.Contains(metrics, "palisade_ratelimit_service_microseconds_bucket")
+			}, 30*time.Second, 100*time.Millisecond)
+		})
+	}
+}
+
+// Tokens of a language model, say: what a response says is charged to the service, too.
+func TestGlobalCostFromResponse(t *testing.T) {
+	config := global(`"timeout": "5s", "onError": "deny"`, `{"name": "tokens", "key": ["header:x-user"], "cost": 0,
+		"costFromResponse": {"header": "x-tokens-used", "max": 1000}, "rate": {"requests": 100, "per": "`+quietWindow(t)+`"}, "scope": "global"}`)
+	service, redis := rateLimitService(t, config)
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("x-tokens-used", "60") }))
+	t.Cleanup(upstream.Close)
+	e := limitedEnvoy(t, 1, config, envoy.Cluster{Name: "upstream", Host: "127.0.0.1", Port: port(t, upstream.Listener.Addr().String())},
+		service.Cluster("ratelimit"))
+	var s statuses
+	charged := func(want int) func() bool {
+		return func() bool {
+			counts, err := redis.Counts(t.Context())
+			return err == nil && slices.Contains(slices.Collect(maps.Values(counts)), want)
+		}
+	}
+	for _, want := range []int{60, 120} {
+		require.Equal(t, 200, s.ask(t, http.DefaultClient, e.Listener("limited"), "a").StatusCode)
+		require.Eventually(t, charged(want), 10*time.Second, 10*time.Millisecond)
+	}
+	require.Equal(t, 429, s.ask(t, http.DefaultClient, e.Listener("limited"), "a").StatusCode)
+	require.Equal(t, 200, s.ask(t, http.DefaultClient, e.Listener("limited"), "b").StatusCode)
+}

@@ -184,7 +184,7 @@ func TestGlobalRetryAfter(t *testing.T) {
 // A service that is dead, that hangs, that is slow and that comes back.
 func TestGlobalServiceFails(t *testing.T) {
 	const limit = 5
-	limits := `{"name": "per-user", "key": ["header:x-user"], "rate": {"requests": 5, "per": "`+quietWindow(t)+`"}, "scope": "global"}`
+	limits := `{"name": "per-user", "key": ["header:x-user"], "rate": {"requests": 5, "per": "` + quietWindow(t) + `"}, "scope": "global"}`
 	for onError, admitted := range map[string]int{"instance": limit, "allow": 20, "deny": 0} {
 		t.Run(onError, func(t *testing.T) {
 			t.Parallel()

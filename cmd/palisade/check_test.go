@@ -70,7 +70,7 @@ func run(t *testing.T, stdin string, args ...string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	c := command()
-	c.Reader, c.Writer, c.ErrWriter = strings.NewReader(stdin), &out, &bytes.Buffer{}
+	c.Reader, c.Writer, c.ErrWriter = strings.NewReader(stdin), &out, &out
 	err := c.Run(context.Background(), append([]string{"palisade"}, args...))
 	return out.String(), err
 }

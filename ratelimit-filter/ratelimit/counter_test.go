@@ -224,6 +224,12 @@ func interleave(t *testing.T, seed uint64, workers, requests int, advance func(*
 			ended <- struct{}{}
 		}()
 	}
+	schedule(m, turn, ended, workers, random, advance)
+	return m, admitted, events
+}
+
+// schedule lets workers go on one call at a time, in a random order, until all have ended.
+func schedule(m *memory, turn chan chan struct{}, ended chan struct{}, workers int, random *rand.Rand, advance func(*rand.Rand) int64) {
 	// A worker that goes on either asks for its next turn or ends; only then is somebody let in.
 	var waiting []chan struct{}
 	for alive, busy := workers, workers; ; {
@@ -236,7 +242,7 @@ func interleave(t *testing.T, seed uint64, workers, requests int, advance func(*
 			}
 		}
 		if alive == 0 {
-			return m, admitted, events
+			return
 		}
 		m.now += advance(random)
 		i := random.IntN(len(waiting))

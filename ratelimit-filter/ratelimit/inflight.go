@@ -14,7 +14,6 @@ import (
 // say every few seconds that they are there, and the counts of one that has been silent for long are taken away by
 // whoever meets them at a limit.
 type inFlight struct {
-	k0, k1 uint64
 	mask   uint64
 	key    []byte // of the slot at hand; the prefix stays
 	prefix int
@@ -71,24 +70,17 @@ func (f *inFlight) begin(s Store) {
 
 // acquire takes a place, unless highest are taken.
 func (f *inFlight) acquire(key *fingerprint, highest int64, limit int) (admitted bool, err error) {
-	if err := f.introduce(); err != nil {
-		return false, err
-	}
-	buried := false
 	for range maxSwaps {
+		if err := f.introduce(); err != nil {
+			return false, err
+		}
 		if err := f.slot.read(f.store, f.slotKey(key)); err != nil {
 			return false, err
 		}
-		if f.slot.sum(key) >= highest {
-			if buried || !f.slot.bury(f.store, f.worker) {
-				return false, nil
-			}
-			buried = true
-			if f.slot.sum(key) >= highest {
-				return false, nil
-			}
+		if !f.isFree(key, highest) {
+			return false, nil
 		}
-		if !f.slot.add(key, f.worker) {
+		if !f.add(key) {
 			return false, errFlights
 		}
 		err := f.slot.write(f.store, f.slotKey(key))
@@ -104,12 +96,22 @@ func (f *inFlight) acquire(key *fingerprint, highest int64, limit int) (admitted
 	return false, errSwaps
 }
 
+// add counts one more in the slot that was read, if need be in the room of a worker that is dead.
+func (f *inFlight) add(key *fingerprint) bool {
+	return f.slot.add(key, f.worker) || f.slot.bury(f.store, f.worker) && f.slot.add(key, f.worker)
+}
+
 // look tells whether a place would be had.
 func (f *inFlight) look(key *fingerprint, highest int64) (bool, error) {
 	if err := f.slot.read(f.store, f.slotKey(key)); err != nil {
 		return false, err
 	}
-	return f.slot.sum(key) < highest || f.slot.bury(f.store, f.worker) && f.slot.sum(key) < highest, nil
+	return f.isFree(key, highest), nil
+}
+
+// isFree tells whether the slot that was read has a place, if need be one of a worker that is dead.
+func (f *inFlight) isFree(key *fingerprint, highest int64) bool {
+	return f.slot.sum(key) < highest || f.slot.bury(f.store, f.worker) && f.slot.sum(key) < highest
 }
 
 // release gives places back. One that cannot be now, because the host fails, is kept for the next time.
@@ -253,11 +255,11 @@ func (l *flights) count(at int) uint32 { return binary.LittleEndian.Uint32(l.dat
 // bury removes the entries of workers that are dead, and tells whether there were any. If nobody can be asked who is alive,
 // nobody is dead.
 func (l *flights) bury(s Store, self uint32) (found bool) {
+	now := s.Monotonic() // before the roll is read: who calls after this is alive
 	alive, err := readRoll(s)
 	if err != nil {
 		return false
 	}
-	now := s.Monotonic()
 	for at := 0; at < l.size; {
 		if w := l.worker(at); w == self || alive.has(w, now) {
 			at += flightSize

@@ -3,7 +3,6 @@ package ratelimit
 import (
 	"encoding/binary"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/palisade-mesh/palisade/filters/host"
@@ -30,11 +29,12 @@ var (
 	errWorker = errors.New("the worker could not be told from others")
 )
 
+// roll is as the host gave it, and not to be changed.
 type roll []byte
 
 func readRoll(s Store) (roll, error) {
-	r, _, err := readRollCAS(s)
-	if err == nil && r == nil {
+	r, cas, err := readRollCAS(s)
+	if err == nil && cas == host.CASAbsent {
 		err = errRoll
 	}
 	return r, err
@@ -50,7 +50,7 @@ func readRollCAS(s Store) (roll, uint32, error) {
 	case len(value)%callSize != 0 || cas == 0:
 		return nil, 0, errSlot
 	}
-	return slices.Clone(value), cas, nil
+	return value, cas, nil
 }
 
 func (r roll) find(worker uint32) int {
@@ -69,13 +69,19 @@ func (r roll) has(worker uint32, now int64) bool {
 
 func (r roll) at(at int) int64 { return int64(binary.LittleEndian.Uint64(r[at+4:])) }
 
-// introduce gives the worker a number before it holds anything. One that has been silent for long gets another: the others may
-// have taken away what it held.
+// introduce gives the worker a number before it holds anything. One that has not called for a while, because its ticks are
+// late, calls before it takes more; one that has been silent for long gets another number: the others may have taken away what
+// it held.
 func (f *inFlight) introduce() error {
-	if f.worker != 0 && f.store.Monotonic()-f.called < int64(silence) {
-		return nil
+	if f.worker != 0 {
+		if f.store.Monotonic()-f.called < int64(silence/2) {
+			return nil
+		}
+		if err := f.call(f.worker, false); !errors.Is(err, errWorker) {
+			return err
+		}
+		f.worker = 0
 	}
-	f.worker = 0
 	var b [4]byte
 	if err := f.random(b[:]); err != nil {
 		return err
@@ -91,42 +97,55 @@ func (f *inFlight) introduce() error {
 	return nil
 }
 
-// call says that a worker is alive, unless it is not new and the others have given it up.
+// call says that a worker is alive. errWorker: it is new and another has its number, or it is not and the others may have given
+// it up.
 func (f *inFlight) call(worker uint32, isNew bool) error {
 	for range maxSwaps {
-		r, cas, err := readRollCAS(f.store)
+		old, cas, err := readRollCAS(f.store)
 		if err != nil {
 			return err
 		}
 		now := f.store.Monotonic()
-		for at := 0; at < len(r); {
-			if now-r.at(at) < int64(silence) {
-				at += callSize
-				continue
-			}
-			r = slices.Delete(r, at, at+callSize)
-		}
+		r := old.living(now)
 		at := r.find(worker)
 		switch {
-		case at < 0 && !isNew:
+		case (at < 0) != isNew:
 			return errWorker
-		case at < 0 && len(r) >= maxRoll:
+		case isNew && len(r) >= maxRoll:
 			return errFull
-		case at < 0:
+		case isNew:
 			at = len(r)
 			r = binary.LittleEndian.AppendUint32(r, worker)
-			r = binary.LittleEndian.AppendUint64(r, 0)
+			r = binary.LittleEndian.AppendUint64(r, uint64(now))
 		}
+		before := r.at(at)
 		binary.LittleEndian.PutUint64(r[at+4:], uint64(now))
 		err = f.store.SetSharedData(rollKey, r, cas)
-		if err == nil {
-			f.called = now
-		}
-		if !errors.Is(err, host.ErrCAS) {
+		switch {
+		case errors.Is(err, host.ErrCAS):
+			continue
+		case err != nil:
 			return err
 		}
+		f.called = now
+		// Who has looked before this was written, and found it silent for too long, did so before now.
+		if f.store.Monotonic()-before >= int64(silence) {
+			return errWorker
+		}
+		return nil
 	}
 	return errSwaps
+}
+
+// living is a copy without the dead, with room for one more.
+func (r roll) living(now int64) roll {
+	list := make(roll, 0, len(r)+callSize)
+	for at := 0; at < len(r); at += callSize {
+		if now-r.at(at) < int64(silence) {
+			list = append(list, r[at:at+callSize]...)
+		}
+	}
+	return list
 }
 
 // tick says that the worker is alive.

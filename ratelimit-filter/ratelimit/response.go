@@ -43,7 +43,7 @@ func (l *Limiter) Charge(s Store, owed []Owed, headers [][2]string, readable boo
 		switch {
 		case cost == 0:
 		case o.entries != "":
-			l.question.Add([]byte(o.entries), uint64(cost))
+			l.question.Add(o.entries, uint64(cost))
 		default:
 			if e := l.counter.owe(&o.bucket, o.rate, cost); e != nil {
 				err = e

@@ -48,7 +48,7 @@ type Request struct {
 
 // Reset begins a request.
 func (r *Request) Reset(domain string) {
-	r.message = append(r.message[:0], make([]byte, frameHeader)...)
+	r.message = append(r.message[:0], 0, 0, 0, 0, 0) // the frame's header
 	r.message = wire.AppendBytes(r.message, requestDomain, domain)
 	r.count = 0
 }
@@ -70,6 +70,7 @@ func (r *Request) Value(text string) {
 
 // EndEntry ends an entry.
 func (r *Request) EndEntry(key string) {
+	r.value = shortened(r.value)
 	r.entries = wire.AppendSize(r.entries, descriptorEntries, wire.SizeBytes(entryKey, len(key))+wire.SizeBytes(entryValue, len(r.value)))
 	r.entries = wire.AppendBytes(r.entries, entryKey, key)
 	r.entries = wire.AppendBytes(r.entries, entryValue, r.value)
@@ -83,19 +84,26 @@ func (r *Request) Entry(key, value string) {
 }
 
 // End ends a descriptor, of which so many hits are to be counted; with 0, whether it is over its limit is asked.
-func (r *Request) End(hits uint64) { r.Add(r.entries, hits) }
+func (r *Request) End(hits uint64) {
+	r.message = appendDescriptor(r.message, r.entries, hits)
+	r.count++
+}
 
 // Entries are the descriptor's at hand, until the next one begins.
 func (r *Request) Entries() []byte { return r.entries }
 
 // Add adds a descriptor with the entries of an earlier one.
-func (r *Request) Add(entries []byte, hits uint64) {
+func (r *Request) Add(entries string, hits uint64) {
+	r.message = appendDescriptor(r.message, entries, hits)
+	r.count++
+}
+
+func appendDescriptor[T string | []byte](b []byte, entries T, hits uint64) []byte {
 	wrapper := wire.SizeInteger(wrapperValue, hits)
-	b := wire.AppendSize(r.message, requestDescriptors, len(entries)+wire.SizeBytes(descriptorHitsAddend, wrapper))
+	b = wire.AppendSize(b, requestDescriptors, len(entries)+wire.SizeBytes(descriptorHitsAddend, wrapper))
 	b = append(b, entries...)
 	b = wire.AppendSize(b, descriptorHitsAddend, wrapper)
-	r.message = wire.AppendInteger(b, wrapperValue, hits)
-	r.count++
+	return wire.AppendInteger(b, wrapperValue, hits)
 }
 
 // Len is how many descriptors it has.
@@ -117,11 +125,23 @@ func Escape(values ...string) string {
 		}
 		b = AppendEscaped(b, v)
 	}
-	return string(b)
+	return string(shortened(b))
 }
 
-// longest is how long a value may be that is sent as it is.
-const longest = 256
+const (
+	longest     = 256  // bytes of a value that is sent as it is
+	longestList = 1024 // bytes of an entry's values together, as they are sent
+)
+
+// shortened bounds what a client, by many values, makes the service remember. A long list is its SHA-256, too, which is not that
+// of any value.
+func shortened(list []byte) []byte {
+	if len(list) <= longestList {
+		return list
+	}
+	sum := sha256.Sum256(list)
+	return hex.AppendEncode(append(list[:0], "%list:sha256:"...), sum[:])
+}
 
 // AppendEscaped writes a value so that it means itself only. The service makes its counter's name of a descriptor's keys and
 // values, joined by "_", so a client that chooses a value with one in it could share somebody else's counter; a "*"

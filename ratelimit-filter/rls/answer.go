@@ -100,29 +100,32 @@ func Decode(list []Status, body []byte, descriptors int) ([]Status, error) {
 	return list, nil
 }
 
-func decodeStatus(f wire.Field[[]byte]) (s Status, err error) {
-	if f.Kind != wire.Bytes {
+func decodeStatus(status wire.Field[[]byte]) (s Status, err error) {
+	if status.Kind != wire.Bytes {
 		return s, errAnswer
 	}
 	code := uint64(codeUnknown)
-	s.Reset = 1
-	for b := f.Bytes; len(b) > 0; {
+	var reset duration
+	for b := status.Bytes; len(b) > 0; {
+		var f wire.Field[[]byte]
 		if f, b, err = wire.Next(b); err != nil {
 			return s, errAnswer
 		}
-		switch f.Number {
-		case statusCode:
+		// What is of another kind is another field (of another version), as to every reader of protobuf.
+		switch {
+		case f.Number == statusCode && f.Kind == wire.Varint:
 			code = f.Integer
-		case statusCurrentLimit:
+		case f.Number == statusCurrentLimit && f.Kind == wire.Bytes:
 			s.Known = true
-		case statusRemaining:
+		case f.Number == statusRemaining && f.Kind == wire.Varint:
 			s.Remaining = int64(uint32(f.Integer))
-		case statusUntilReset:
-			if s.Reset, err = decodeSeconds(f.Bytes); err != nil {
+		case f.Number == statusUntilReset && f.Kind == wire.Bytes:
+			if err := reset.merge(f.Bytes); err != nil {
 				return s, err
 			}
 		}
 	}
+	s.Reset = reset.roundedUp()
 	switch code {
 	case codeOK:
 	case codeOverLimit:
@@ -133,21 +136,36 @@ func decodeStatus(f wire.Field[[]byte]) (s Status, err error) {
 	return s, nil
 }
 
-// decodeSeconds reads a google.protobuf.Duration, rounded up.
-func decodeSeconds(b []byte) (seconds int64, err error) {
-	var f wire.Field[[]byte]
+// duration is a google.protobuf.Duration.
+type duration struct {
+	seconds int64
+	nanos   int32
+}
+
+// merge reads fields; the last of a number counts.
+func (d *duration) merge(b []byte) error {
 	for len(b) > 0 {
-		if f, b, err = wire.Next(b); err != nil {
-			return 0, errAnswer
+		f, rest, err := wire.Next(b)
+		if err != nil {
+			return errAnswer
 		}
-		switch f.Number {
-		case durationSeconds:
-			seconds = min(max(seconds+int64(f.Integer), 0), maxSeconds)
-		case durationNanos:
-			if int32(f.Integer) > 0 {
-				seconds++
-			}
+		b = rest
+		switch {
+		case f.Kind != wire.Varint:
+		case f.Number == durationSeconds:
+			d.seconds = int64(f.Integer)
+		case f.Number == durationNanos:
+			d.nanos = int32(f.Integer)
 		}
 	}
-	return max(seconds, 1), nil
+	return nil
+}
+
+// roundedUp is how many seconds it is, at least 1.
+func (d duration) roundedUp() int64 {
+	seconds := min(max(d.seconds, 0), maxSeconds)
+	if d.nanos > 0 {
+		seconds++
+	}
+	return max(seconds, 1)
 }

@@ -27,6 +27,7 @@ type call struct {
 	stream      host.StreamID // that waits; 0: nobody does
 	question    uint64
 	descriptors int
+	probe       bool // what the breaker says of it
 	sent        time.Time
 	since       int64 // the same, by the clock that only goes forward
 }
@@ -62,12 +63,12 @@ func (s *service) ask(h host.Host, question []byte, c call) error {
 		return errBusy
 	}
 	c.sent, c.since = h.Now(), h.Monotonic()
+	c.probe = s.breaker.Asked()
 	id, err := h.HTTPCall(s.config.Cluster, s.headers(), question, s.config.Timeout)
-	if err != nil {
-		s.fail(h, c.since)
+	if err != nil { // as of a cluster without a healthy host
+		s.fail(h, c.since, c.probe)
 		return err
 	}
-	s.breaker.Asked()
 	c.id = id
 	s.calls = append(s.calls, c)
 	return nil
@@ -80,11 +81,11 @@ func (s *service) headers() [][2]string {
 	}
 }
 
-func (s *service) fail(h host.Host, now int64) {
+func (s *service) fail(h host.Host, now int64, probe bool) {
 	s.failed.Add(h, host.Counter, "palisade.ratelimit_service.result.error", 1)
 	var b [1]byte
 	_ = h.Random(b[:]) // without it workers are not spread
-	s.breaker.Failed(now, float64(b[0])/256)
+	s.breaker.Failed(now, float64(b[0])/256, probe)
 }
 
 // answered reads the answer to a call. found is false for one that is not the service's. What it gives is valid until the
@@ -107,7 +108,7 @@ func (s *service) answered(h host.Host, id host.CallID, bodySize uint32) (c call
 	err := s.read(h, bodySize, c.descriptors)
 	s.answer = ratelimit.Answer{QuestionID: c.question, Statuses: s.statuses, Sent: c.sent, Told: h.Now(), Failed: err != nil}
 	if err != nil {
-		s.fail(h, now)
+		s.fail(h, now, c.probe)
 		return c, &s.answer, true
 	}
 	s.breaker.Answered()

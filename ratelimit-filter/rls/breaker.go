@@ -21,15 +21,19 @@ func (b *Breaker) Allows(now int64) bool {
 	return b.failures < tolerated || !b.probing && now >= b.until
 }
 
-// Asked notes a call, which Allows has allowed.
-func (b *Breaker) Asked() { b.probing = b.failures >= tolerated }
+// Asked notes a call that is to be made, which Allows has allowed, and tells whether it is the one that probes.
+func (b *Breaker) Asked() (probe bool) {
+	b.probing = b.failures >= tolerated
+	return b.probing
+}
 
 // Answered notes a call that succeeded.
 func (b *Breaker) Answered() { *b = Breaker{} }
 
-// Failed notes one that did not. jitter in [0,1) spreads the workers that try again.
-func (b *Breaker) Failed(now int64, jitter float64) {
-	if b.failures >= tolerated && !b.probing {
+// Failed notes one that did not, also if it could not even be made; probe is what Asked said of it. jitter in [0,1) spreads
+// the workers that try again.
+func (b *Breaker) Failed(now int64, jitter float64, probe bool) {
+	if b.failures >= tolerated && !probe {
 		return // it was under way when others failed
 	}
 	b.failures++

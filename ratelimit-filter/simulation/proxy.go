@@ -74,6 +74,7 @@ type message struct {
 	at      int64
 	request request // which came when the call was sent
 	kind    kind
+	probe   bool // what the breaker says of the call
 	answer  answer
 }
 
@@ -107,9 +108,9 @@ func (m *mesh) request(r request) {
 		m.local.request(r)
 		return
 	}
-	m.breaker(r).Asked()
+	probe := m.breaker(r).Asked()
 	m.tally.call(r.at)
-	m.send(message{at: r.at + m.delay(), request: r, kind: call})
+	m.send(message{at: r.at + m.delay(), request: r, kind: call, probe: probe})
 }
 
 func (m *mesh) breaker(r request) *rls.Breaker { return &m.breakers[r.proxy*workers+r.worker] }
@@ -142,7 +143,7 @@ func (m *mesh) deliver(n message) {
 	switch n.kind {
 	case call:
 		if m.down(n.at) {
-			m.send(message{at: r.at + timeout, request: r, kind: timedOut})
+			m.send(message{at: r.at + timeout, request: r, kind: timedOut, probe: n.probe})
 			return
 		}
 		a := m.service.count(n.at, m.delay())
@@ -160,7 +161,7 @@ func (m *mesh) deliver(n message) {
 		ahead := m.ahead[r.proxy]
 		m.refused[r.proxy] = max(m.refused[r.proxy], until(r.at+ahead, n.at+ahead, n.answer.reset))
 	case timedOut:
-		m.breaker(r).Failed(n.at, noJitter)
+		m.breaker(r).Failed(n.at, noJitter, n.probe)
 		if m.local.take(r.proxy, n.at) {
 			m.tally.admit(r, n.at, r.at)
 		}

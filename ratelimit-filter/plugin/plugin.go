@@ -111,7 +111,7 @@ func (p *plugin) HTTPResponse(h host.Host, id host.CallID, bodySize uint32) {
 	}
 	p.expressions.host = h
 	r := &p.request
-	action := host.Stop
+	var action host.Action
 	if err := r.Load(h); err != nil {
 		action = p.reporter.Undecidable(h, err, true)
 	} else {

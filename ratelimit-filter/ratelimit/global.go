@@ -70,18 +70,19 @@ func (l *Limiter) settle(answer *Answer, failed bool) (d decision.Decision, deci
 			next++
 		}
 		switch {
+		case status.Over: // also if it does not say of what limit
+			k.verdict, k.retry = over, status.Reset
+			k.level = Level{Full: status.Reset}
+			// What costs less may still be admitted, and of a dry run nobody wants to be reminded.
+			if m := &l.limits[k.tag]; !k.dryRun && (m.rate.Cost.Header == "" || k.cost <= 1) {
+				c.remember(k, answer, status.Reset)
+			}
 		case !status.Known:
 			if !failed {
 				c.events.Unconfigured++
 			}
 			if d, decided := l.unanswered(k); decided {
 				return d, true
-			}
-		case status.Over:
-			k.verdict, k.retry = over, status.Reset
-			k.level = Level{Full: status.Reset}
-			if m := &l.limits[k.tag]; m.rate.Cost.Header == "" || k.cost <= 1 { // what costs less may still be admitted
-				c.remember(k, answer, status.Reset)
 			}
 		default:
 			k.verdict = charged
@@ -97,6 +98,7 @@ func (l *Limiter) unanswered(k *charge) (d decision.Decision, decided bool) {
 	switch l.config.Global.OnError {
 	case ErrorInstance:
 		k.global = false
+		k.cost = min(k.cost, k.rate.ceiling(false)) // the service has admitted as much as requests, this proxy no more than the burst
 	case ErrorAllow:
 		k.verdict = uncounted
 	default:

@@ -245,7 +245,8 @@ func (l *Limiter) ask(s *subject, i int) decision.Decision {
 	if o != nil {
 		rate = &o.Rate
 	}
-	key := l.counter.table.fingerprint(rate.appendTo(l.name.text))
+	l.name.text = rate.appendTo(l.name.text)
+	key := l.counter.table.fingerprint(l.name.text)
 	k := l.counter.add(key, rate, s.cost(&m.rate.Cost, rate.ceiling(m.rate.Global)), m.DryRun, i)
 	if m.rate.Global {
 		l.put(m, k, o)

@@ -3,6 +3,7 @@ package rls
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"github.com/palisade-mesh/palisade/filters/wire"
 )
@@ -17,6 +18,7 @@ type Status struct {
 
 // Field numbers, and the code, of rls.proto.
 const (
+	responseOverall         = 1
 	responseStatuses        = 2
 	statusCode              = 1
 	statusCurrentLimit      = 2
@@ -73,32 +75,54 @@ func CheckStatus(headers, trailers [][2]string) error {
 	return nil
 }
 
-// Decode reads an answer's body about so many descriptors into list, which it returns.
+// Decode reads an answer's body about so many descriptors into list, which it returns. The overall code is what counts, as to
+// Envoy's own filter: a service that only tries limits says OK, whatever its statuses, and one that says that the request is over a
+// limit need not name one.
 func Decode(list []Status, body []byte, descriptors int) ([]Status, error) {
 	list = list[:0]
 	if len(body) < frameHeader || body[0] != compressedFlag || uint64(binary.BigEndian.Uint32(body[1:])) != uint64(len(body)-frameHeader) {
 		return list, ErrFrame
 	}
+	overall := uint64(codeUnknown)
 	for b := body[frameHeader:]; len(b) > 0; {
 		f, rest, err := wire.Next(b)
 		if err != nil {
 			return list, errAnswer
 		}
 		b = rest
-		if f.Number != responseStatuses {
-			continue
+		switch {
+		case f.Number == responseOverall && f.Kind == wire.Varint:
+			overall = f.Integer
+		case f.Number == responseStatuses:
+			status, err := decodeStatus(f)
+			if err != nil {
+				return list, err
+			}
+			list = append(list, status)
 		}
-		status, err := decodeStatus(f)
-		if err != nil {
-			return list, err
-		}
-		list = append(list, status)
 	}
-	if len(list) != descriptors {
+	switch {
+	case overall == codeOverLimit && len(list) == 0:
+		for range descriptors {
+			list = append(list, Status{Over: true, Reset: 1})
+		}
+	case len(list) != descriptors:
 		return list, errCount
+	case overall == codeOK:
+		for i := range list {
+			list[i].Over = false
+		}
+	case overall != codeOverLimit:
+		return list, errAnswer
+	case !slices.ContainsFunc(list, isOver):
+		for i := range list {
+			list[i].Over, list[i].Remaining = true, 0
+		}
 	}
 	return list, nil
 }
+
+func isOver(s Status) bool { return s.Over }
 
 func decodeStatus(status wire.Field[[]byte]) (s Status, err error) {
 	if status.Kind != wire.Bytes {
@@ -128,6 +152,7 @@ func decodeStatus(status wire.Field[[]byte]) (s Status, err error) {
 	s.Reset = reset.roundedUp()
 	switch code {
 	case codeOK:
+		s.Known = s.Known || s.Remaining == unlimited
 	case codeOverLimit:
 		s.Over, s.Remaining = true, 0
 	default:
@@ -135,6 +160,9 @@ func decodeStatus(status wire.Field[[]byte]) (s Status, err error) {
 	}
 	return s, nil
 }
+
+// unlimited is what a service says is left of a limit that it has, and that has none (envoyproxy/ratelimit).
+const unlimited = 1<<32 - 1
 
 // duration is a google.protobuf.Duration.
 type duration struct {

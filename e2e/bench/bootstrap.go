@@ -68,6 +68,8 @@ func bootstrap(filters []filter) (string, error) {
 		"admin": object{"address": loopback()},
 		"static_resources": object{"listeners": list{object{
 			"name": listenerName, "address": loopback(), "filter_chains": list{object{"filters": list{manager}}},
+			// Otherwise the kernel spreads connections over workers by chance, and few of them unevenly.
+			"connection_balance_config": object{"exact_balance": object{}},
 		}}},
 	}), nil
 }

@@ -57,16 +57,19 @@ func addedTo(counted []instructions) []instructions {
 
 // count tells also what version of Envoy it was.
 func count(ctx context.Context, dir string, s scenario) (perRequest float64, version string, err error) {
-	config, err := bootstrap(s.filters)
+	config, err := bootstrap(s.chain())
 	if err != nil {
 		return 0, "", err
 	}
 	c := callgrind{out: filepath.Join(dir, s.name+".callgrind")}
-	p, err := startProxy(ctx, dir, s.name, config, c.command()...)
+	p, err := startProxy(ctx, dir, s.name, config, 1, c.command()...)
 	if err != nil {
 		return 0, "", err
 	}
 	defer p.stop()
+	if err := p.useUp(ctx, s.request); err != nil {
+		return 0, "", err
+	}
 	if err := sendAll(ctx, p, s, instructionsWarmUp); err != nil {
 		return 0, "", err
 	}

@@ -28,6 +28,7 @@ var (
 	only    = flag.String("scenarios", "", "a regular expression: which to run, beside "+baseline)
 	counted = flag.Bool("instructions", false, "count instructions instead of time, with valgrind: a minute or two a scenario")
 	startUp = flag.Bool("startup", true, "measure also how long Envoy takes to start")
+	scaling = flag.Bool("scaling", true, "measure also what a second worker brings")
 	output  = flag.String("o", "markdown", "what to print: markdown or json")
 	file    = flag.String("file", "build/bench.json", "where the figures go")
 	dir     = flag.String("dir", "build/bench", "where configurations and logs go")
@@ -63,6 +64,9 @@ func run(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(*dir, "start"), 0o755); err != nil {
 		return err
 	}
+	if err := os.WriteFile(filepath.Join(*dir, scriptFile), script, 0o644); err != nil {
+		return err
+	}
 	r := &report{
 		Date: time.Now().UTC().Format(time.DateOnly), CPUs: runtime.NumCPU(), Pinned: runtime.NumCPU() > 1,
 		LoadBefore: loadAverage(), Rounds: *rounds, Seconds: *turn, Connections: connections,
@@ -78,6 +82,14 @@ func run(ctx context.Context) error {
 		if r.Startup, err = runStartups(ctx, wanted); err != nil {
 			return err
 		}
+	}
+	if *scaling {
+		// Also unpinned: two workers and the load share two CPUs.
+		before := procStat()
+		if r.Scaling, err = runScaling(ctx, chosenScaled(wanted)); err != nil {
+			return err
+		}
+		r.ScalingStolen = stolen(before, procStat())
 	}
 	if err := runScenarios(ctx, r, wanted); err != nil {
 		return err
@@ -145,10 +157,8 @@ func runInstructions(ctx context.Context, r *report, wanted *regexp.Regexp) (err
 }
 
 func runScenarios(ctx context.Context, r *report, wanted *regexp.Regexp) error {
-	b := &bench{dir: *dir, script: filepath.Join(*dir, "wrk.lua"), scenarios: chosen(scenarios(), wanted)}
-	if err := os.WriteFile(b.script, script, 0o644); err != nil {
-		return err
-	}
+	b := newBench(*dir, chosen(scenarios(), wanted))
+	b.pinned = r.Pinned
 	// What this process starts later inherits its CPU.
 	if r.Pinned {
 		if err := pin(os.Getpid(), loadCPU); err != nil {

@@ -19,30 +19,42 @@ type sample struct {
 type bench struct {
 	dir       string
 	script    string // file
+	workers   int    // of each Envoy
+	pinned    bool   // to a CPU of their own
 	scenarios []scenario
 	proxies   []*proxy // of each scenario
 	tokens    []string // of each scenario: the file of its tokens
 	distinct  map[string]*proxy
 }
 
+// newBench is of Envoys with one worker.
+func newBench(dir string, scenarios []scenario) *bench {
+	return &bench{dir: dir, script: filepath.Join(dir, scriptFile), workers: 1, scenarios: scenarios}
+}
+
 // start starts the Envoys.
 func (b *bench) start(ctx context.Context) error {
 	b.distinct = map[string]*proxy{}
 	for _, s := range b.scenarios {
-		config, err := bootstrap(s.filters)
+		config, err := bootstrap(s.chain())
 		if err != nil {
 			return err
 		}
 		p := b.distinct[config]
 		if p == nil {
 			progress("starting %s\n", s.name)
-			if p, err = startProxy(ctx, b.dir, s.name, config); err != nil {
+			if p, err = startProxy(ctx, b.dir, s.name, config, b.workers); err != nil {
 				return fmt.Errorf("%s: %w", s.name, err)
 			}
 			b.distinct[config] = p
-			if err := pinEnvoy(p); err != nil {
-				return err
+			if b.pinned {
+				if err := pinEnvoy(p); err != nil {
+					return err
+				}
 			}
+		}
+		if err := p.useUp(ctx, s.request); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
 		}
 		if err := p.ask(ctx, s.request, s.status); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)

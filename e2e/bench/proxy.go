@@ -21,7 +21,7 @@ import (
 	"github.com/palisade-mesh/palisade/e2e/envoy"
 )
 
-// proxy is a running Envoy with one worker. stop must be called.
+// proxy is a running Envoy. stop must be called.
 type proxy struct {
 	cmd     *exec.Cmd
 	exited  chan error
@@ -32,7 +32,7 @@ type proxy struct {
 
 // startProxy returns when Envoy accepts connections. Its files go to dir, under name. The context bounds the start. under
 // is a command that runs Envoy, if any.
-func startProxy(ctx context.Context, dir, name, bootstrap string, under ...string) (*proxy, error) {
+func startProxy(ctx context.Context, dir, name, bootstrap string, workers int, under ...string) (*proxy, error) {
 	binary, err := envoy.Binary()
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func startProxy(ctx context.Context, dir, name, bootstrap string, under ...strin
 	}
 	defer log.Close() // the child has its own
 	p := &proxy{log: log.Name(), exited: make(chan error, 1)}
-	command := append(slices.Clone(under), binary, "-c", config, "--admin-address-path", adminFile, "--concurrency", "1",
+	command := append(slices.Clone(under), binary, "-c", config, "--admin-address-path", adminFile, "--concurrency", strconv.Itoa(workers),
 		"--disable-hot-restart", "--log-level", "warning")
 	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
@@ -151,6 +151,16 @@ func (p *proxy) ask(ctx context.Context, r request, expected int) error {
 	}
 	if status != expected {
 		return fmt.Errorf("GET %s%s: status %d, want %d: %s; see %s", r.Host, r.Path, status, expected, body, p.log)
+	}
+	return nil
+}
+
+// useUp sends the requests that are to come before the first that counts. Some are answered, some refused.
+func (p *proxy) useUp(ctx context.Context, r request) error {
+	for range r.Before {
+		if _, _, err := get(ctx, "http://"+p.address+r.Path, r); err != nil {
+			return fmt.Errorf("%w; see %s", err, p.log)
+		}
 	}
 	return nil
 }

@@ -24,6 +24,9 @@ type report struct {
 	Ratios    []ratio   `json:"ratios,omitempty"`
 	Startup   []startup `json:"startup,omitempty"`
 
+	Scaling       []scaledScenario `json:"scaling,omitempty"`
+	ScalingStolen float64          `json:"scalingStolenPercent,omitempty"`
+
 	// With -instructions there are these and nothing else.
 	Instructions      []instructions     `json:"instructions,omitempty"`
 	InstructionRatios []instructionRatio `json:"instructionRatios,omitempty"`
@@ -121,6 +124,9 @@ func (r *report) String() string {
 	}
 	if len(r.Startup) > 0 {
 		r.writeStartup(&b)
+	}
+	if len(r.Scaling) > 0 {
+		r.writeScaling(&b)
 	}
 	if len(r.Instructions) > 0 {
 		r.writeInstructions(&b)

@@ -22,21 +22,40 @@ type request struct {
 	Headers map[string]string
 	// Tokens are bearer tokens that take turns, in place of the one in Headers.
 	Tokens func() []string
+	// Claims is what has published claims of the request before the scenario's filters see it.
+	Claims publisher
+	// Before is how many requests use something up before the first one that counts.
+	Before int
 }
 
 // The scenarios without filters, whose CPU time is subtracted from that of the others. The first always runs; to it, a
-// request with a token is one more header to read, which is not what a filter adds.
+// request with a token is one more header to read, and one with claims one more filter, which is not what a filter adds.
 const (
-	baseline      = "none"
-	baselineToken = "none-token"
+	baseline              = "none"
+	baselineToken         = "none-token"
+	baselineClaims        = "none-claims"
+	baselineClaimsFromJWT = "none-claims-jwt"
 )
 
 // base is what a scenario is compared with: the same request without filters.
 func (s scenario) base() string {
-	if s.request.Headers != nil {
+	switch {
+	case s.request.Claims == claimsOfJWTAuthn:
+		return baselineClaims
+	case s.request.Claims == claimsOfJWTFilter:
+		return baselineClaimsFromJWT
+	case s.request.Headers != nil:
 		return baselineToken
 	}
 	return baseline
+}
+
+// chain is what a request passes in Envoy.
+func (s scenario) chain() []filter {
+	if s.request.Claims == nobody {
+		return s.filters
+	}
+	return append([]filter{s.request.Claims.filter()}, s.filters...)
 }
 
 // scenarios is what is measured: one row for each. A module is named as its file in the build folder.
@@ -53,7 +72,7 @@ func scenarios() []scenario {
 		{"rbac-10000-denied", []filter{rbac(many)}, denied(many), http.StatusForbidden},
 		{"authz-10000-denied", []filter{authz(many)}, denied(many), http.StatusForbidden},
 		{"authz-10000-cross", []filter{authz(crossed)}, last(crossed), http.StatusOK},
-	}, jwtScenarios()...)
+	}, append(jwtScenarios(), limitScenarios()...)...)
 }
 
 // callScenarios are for instructions only: each call is too cheap for a clock. Those of requests with a token, because the
@@ -84,7 +103,7 @@ func comparisons() []comparison {
 		{"authz-20", "rbac-20"},
 		{"authz-10000", "rbac-10000"},
 		{"authz-10000-denied", "rbac-10000-denied"},
-	}, jwtComparisons()...)
+	}, append(jwtComparisons(), limitComparisons()...)...)
 }
 
 // startups is what is started, with how many policies, to see what a configuration costs before the first request.

@@ -31,7 +31,7 @@ type startup struct {
 // measureStartup starts Envoy several times, on all CPUs. An Envoy that does not start is a result.
 func measureStartup(ctx context.Context, dir string, s scenario) (startup, error) {
 	result := startup{Name: s.name}
-	config, err := bootstrap(s.filters)
+	config, err := bootstrap(s.chain())
 	if err != nil {
 		return result, err
 	}
@@ -57,7 +57,7 @@ func startOnce(ctx context.Context, dir string, s scenario, config string) (took
 	ctx, cancel := context.WithTimeoutCause(ctx, startupLimit, errTooLong)
 	defer cancel()
 	begin := time.Now()
-	p, err := startProxy(ctx, dir, s.name, config)
+	p, err := startProxy(ctx, dir, s.name, config, 1)
 	if err != nil {
 		return 0, 0, 0, err
 	}

@@ -17,6 +17,9 @@ const connections = 8
 // timeout is when wrk gives up on an answer. Its default of 2 s is what eight slow requests in a row may well take.
 const timeout = 10 * time.Second
 
+// scriptFile is where wrk finds script.
+const scriptFile = "wrk.lua"
+
 //go:embed wrk.lua
 var script []byte
 

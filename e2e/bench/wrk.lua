@@ -23,10 +23,13 @@ end
 
 function takeTurns(file)
   -- Made beforehand, so that sending one costs no more than sending the same again and again.
-  local requests, at = {}, 0
+  local requests = {}
   for token in io.lines(file) do
     requests[#requests + 1] = wrk.format(nil, nil, headersWith("Bearer " .. token))
   end
+  -- A turn is too short for all of them, so each begins somewhere else.
+  math.randomseed(os.time())
+  local at = math.random(#requests)
   request = function()
     at = at % #requests + 1
     return requests[at]

@@ -45,6 +45,11 @@ func TestStartAndStop(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "server.concurrency: 2", strings.TrimSpace(string(stats)))
 
+	memory, err := e.Memory(t.Context())
+	require.NoError(t, err)
+	assert.Greater(t, memory.Allocated, 1<<20)
+	assert.Greater(t, memory.Resident, memory.Allocated)
+
 	require.NoError(t, e.Stop())
 	require.NoError(t, e.Stop(), "a second time does nothing")
 	assert.NoDirExists(t, e.dir)

@@ -20,6 +20,7 @@ import (
 var configTests = map[string]func(*testing.T, *configs.Credentials){
 	"sidecar-inbound.yaml":   testSidecarInbound,
 	"gateway.yaml":           testGateway,
+	"gateway-ratelimit.yaml": testGatewayRateLimit,
 	"egress-gateway.yaml":    testEgressGateway,
 	"sidecar-outbound.yaml":  testSidecarOutbound,
 	"sidecar-jwt-authn.yaml": testSidecarJWTAuthn,
@@ -49,7 +50,7 @@ func TestConfigsAsTheyAre(t *testing.T) {
 	dir := t.TempDir()
 	_, err = configs.Issue(filepath.Join(dir, "build", "certs"))
 	require.NoError(t, err)
-	for _, filter := range []string{"jwt-filter", "authz-filter"} {
+	for _, filter := range []string{"jwt-filter", "authz-filter", "ratelimit-filter"} {
 		file, err := envoy.WasmFile(filter)
 		require.NoError(t, err)
 		require.NoError(t, os.Symlink(file, filepath.Join(dir, "build", filter+".wasm")))
@@ -97,21 +98,8 @@ func testInbound(t *testing.T, credentials *configs.Credentials, name string, ad
 
 func testGateway(t *testing.T, credentials *configs.Credentials) {
 	var token string
-	frontend := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token = r.Header.Get("authorization")
-		assert.Equal(t, mesh.ID(mesh.Gateway), r.TLS.PeerCertificates[0].URIs[0].String())
-	}))
-	frontend.TLS = &tls.Config{
-		Certificates: []tls.Certificate{credentials.KeyPair(mesh.Frontend).TLS},
-		ClientAuth:   tls.RequireAndVerifyClientCert,
-		ClientCAs:    credentials.CA.Pool(),
-	}
-	frontend.StartTLS()
-	t.Cleanup(frontend.Close)
-
-	bootstrap, err := credentials.Render("gateway.yaml", map[int]int{
-		15001: 0, 8443: 0, 15016: port(t, frontend.Listener.Addr().String()), 18080: freePort(t),
-	})
+	frontend := startFrontend(t, credentials, func(r *http.Request) { token = r.Header.Get("authorization") })
+	bootstrap, err := credentials.Render("gateway.yaml", map[int]int{15001: 0, 8443: 0, 15016: frontend, 18080: freePort(t)})
 	require.NoError(t, err)
 	url := "https://" + startEnvoy(t, bootstrap).Listener("internet")
 	internet := credentials.InternetTLS()
@@ -127,6 +115,23 @@ func testGateway(t *testing.T, credentials *configs.Credentials) {
 	status, _ = get(t, internet, url+"/records/42", nil)
 	assert.Equal(t, http.StatusUnauthorized, status)
 	assert.Empty(t, token, "a refused request must not reach the frontend")
+}
+
+// startFrontend runs what is behind the gateway, and gives its port.
+func startFrontend(t *testing.T, credentials *configs.Credentials, serve func(*http.Request)) int {
+	t.Helper()
+	frontend := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		serve(r)
+		assert.Equal(t, mesh.ID(mesh.Gateway), r.TLS.PeerCertificates[0].URIs[0].String())
+	}))
+	frontend.TLS = &tls.Config{
+		Certificates: []tls.Certificate{credentials.KeyPair(mesh.Frontend).TLS},
+		ClientAuth:   tls.RequireAndVerifyClientCert,
+		ClientCAs:    credentials.CA.Pool(),
+	}
+	frontend.StartTLS()
+	t.Cleanup(frontend.Close)
+	return port(t, frontend.Listener.Addr().String())
 }
 
 // elsewhere is where callers say that they are.

@@ -83,8 +83,11 @@ func (c *Credentials) issueEgress() error {
 }
 
 // Token is a valid token of a user with these scopes.
-func (c *Credentials) Token(scope string) (string, error) {
-	return c.provider.Sign(jose.ES256, c.provider.Claims("alice", mesh.Audience, idp.Claims{"scope": scope}))
+func (c *Credentials) Token(scope string) (string, error) { return c.TokenOf("alice", scope) }
+
+// TokenOf is a valid token of this user.
+func (c *Credentials) TokenOf(user, scope string) (string, error) {
+	return c.provider.Sign(jose.ES256, c.provider.Claims(user, mesh.Audience, idp.Claims{"scope": scope}))
 }
 
 // Names are the configurations, without their folder.

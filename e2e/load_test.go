@@ -26,6 +26,10 @@ type load struct {
 	epoch   atomic.Int64
 	answers atomic.Int64
 	dials   atomic.Int64
+	// limited is a path that has a limit: 200 and 429 are both right, and
+	// counted. "": there is none.
+	limited           string
+	admitted, refused atomic.Int64
 
 	done chan struct{}
 	wait sync.WaitGroup
@@ -141,6 +145,15 @@ func (l *load) converse(conn net.Conn, i *int) bool {
 }
 
 func (l *load) right(status int, path string, from, to int64) bool {
+	switch {
+	case path != l.limited:
+	case status == http.StatusOK:
+		l.admitted.Add(1)
+		return true
+	default:
+		l.refused.Add(1)
+		return status == http.StatusTooManyRequests
+	}
 	for config := from / 2; config <= (to+1)/2; config++ {
 		want := http.StatusForbidden
 		if l.allows(int(config), path) {

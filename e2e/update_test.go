@@ -19,9 +19,22 @@ const (
 	// updateAnswers is how many answers each configuration must give.
 	updateAnswers = 200
 
-	ecds = "extension_config_discovery.http_filter.palisade.authz-filter."
-	lds  = "listener_manager.lds."
+	lds = "listener_manager.lds."
 )
+
+// ecds is what Envoy's statistics of a filter that is discovered begin with.
+func ecds(filter string) string {
+	return "extension_config_discovery.http_filter.palisade." + filter + "."
+}
+
+// updates are configurations of a filter, by number. Bad ones would allow
+// everything, but have a field "policy<i>", which does not exist.
+type updates struct {
+	filter    string
+	good, bad func(i int) string
+}
+
+var policyUpdates = updates{"authz-filter", goodPolicies, badPolicies}
 
 // badPolicies would allow everything, and have a field that does not exist.
 func badPolicies(i int) string {
@@ -39,26 +52,31 @@ func goodPolicies(i int) string {
 // none by the old ones once Envoy says that the new ones are in force. Policies
 // with a mistake in them leave the old ones in force.
 func TestUpdate(t *testing.T) {
-	tests := []struct {
-		name  string
-		start func(*testing.T) *updated
-	}{
-		{"ECDS", startECDS},
-		{"LDS, filter chain in place", func(t *testing.T) *updated { return startLDS(t, false) }},
-		{"LDS, whole listener", func(t *testing.T) *updated { return startLDS(t, true) }},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { testUpdate(t, test.start(t)) })
-	}
+	eachWay(t, policyUpdates, func(t *testing.T, u *updated) {
+		testUpdate(t, u, &load{
+			paths: []string{"/both", "/even", "/odd", "/neither"},
+			allows: func(config int, path string) bool {
+				return path == "/both" || path == [...]string{"/even", "/odd"}[config%2]
+			},
+		})
+	})
 }
 
-// updated is an Envoy with a way to give it other policies.
+// eachWay has an Envoy that is updated in each of the ways that there are.
+func eachWay(t *testing.T, c updates, test func(*testing.T, *updated)) {
+	t.Run("ECDS", func(t *testing.T) { test(t, startECDS(t, c)) })
+	t.Run("LDS, filter chain in place", func(t *testing.T) { test(t, startLDS(t, c, false)) })
+	t.Run("LDS, whole listener", func(t *testing.T) { test(t, startLDS(t, c, true)) })
+}
+
+// updated is an Envoy with a way to give it another configuration of a filter.
 type updated struct {
+	updates
 	envoy *envoy.Envoy
-	// write gives Envoy policies; i is different each time.
-	write func(i int, policies string) error
+	// write gives Envoy a configuration; i is different each time.
+	write func(i int, config string) error
 	// accepted and rejected are the counters by which Envoy says what became
-	// of them.
+	// of it.
 	accepted, rejected string
 	// perUpdate is by how much accepted grows.
 	perUpdate int
@@ -66,14 +84,16 @@ type updated struct {
 	countsAll bool
 }
 
-func startECDS(t *testing.T) *updated {
-	filter := envoy.Wasm{Name: "authz-filter", DiscoveryFile: filepath.Join(t.TempDir(), "authz.json")}
-	u := &updated{accepted: ecds + "config_reload", rejected: ecds + "update_rejected", perUpdate: 1, countsAll: true}
-	u.write = func(_ int, policies string) error {
-		filter.Config = policies
+func startECDS(t *testing.T, c updates) *updated {
+	filter := envoy.Wasm{Name: c.filter, DiscoveryFile: filepath.Join(t.TempDir(), "filter.json")}
+	u := &updated{
+		updates: c, accepted: ecds(c.filter) + "config_reload", rejected: ecds(c.filter) + "update_rejected", perUpdate: 1, countsAll: true,
+	}
+	u.write = func(_ int, config string) error {
+		filter.Config = config
 		return filter.WriteDiscovery()
 	}
-	require.NoError(t, u.write(0, goodPolicies(0)))
+	require.NoError(t, u.write(0, u.good(0)))
 	u.start(t, func(b *envoy.Bootstrap) {
 		b.Listeners = []envoy.Listener{{Name: "inbound", Cluster: "upstream", Filters: []envoy.Wasm{filter}}}
 	})
@@ -82,14 +102,16 @@ func startECDS(t *testing.T) *updated {
 
 // startLDS replaces the listener's filter chain, for which Envoy keeps the
 // listener, or the whole listener.
-func startLDS(t *testing.T, whole bool) *updated {
+func startLDS(t *testing.T, c updates, whole bool) *updated {
 	file := filepath.Join(t.TempDir(), "listeners.json")
-	u := &updated{accepted: "listener_manager.listener_create_success", rejected: lds + "update_rejected", perUpdate: updateWorkers}
+	u := &updated{
+		updates: c, accepted: "listener_manager.listener_create_success", rejected: lds + "update_rejected", perUpdate: updateWorkers,
+	}
 	if !whole {
 		u.accepted, u.perUpdate = "listener_manager.listener_in_place_updated", 1
 	}
-	u.write = func(i int, policies string) error {
-		l := envoy.Listener{Name: "inbound", Cluster: "upstream", Filters: []envoy.Wasm{{Name: "authz-filter", Config: policies}}}
+	u.write = func(i int, config string) error {
+		l := envoy.Listener{Name: "inbound", Cluster: "upstream", Filters: []envoy.Wasm{{Name: c.filter, Config: config}}}
 		if whole && i%2 == 1 {
 			l.Inspectors = []envoy.Extension{{
 				Name: "envoy.filters.listener.http_inspector", Type: "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector",
@@ -97,7 +119,7 @@ func startLDS(t *testing.T, whole bool) *updated {
 		}
 		return envoy.WriteListeners(file, l)
 	}
-	require.NoError(t, u.write(0, goodPolicies(0)))
+	require.NoError(t, u.write(0, u.good(0)))
 	u.start(t, func(b *envoy.Bootstrap) { b.ListenersFile = file })
 	return u
 }
@@ -120,22 +142,17 @@ func (u *updated) start(t *testing.T, complete func(*envoy.Bootstrap)) {
 	})
 }
 
-func testUpdate(t *testing.T, u *updated) {
-	l := &load{
-		address: u.envoy.Listener("inbound"), paths: []string{"/both", "/even", "/odd", "/neither"},
-		allows: func(config int, path string) bool {
-			return path == "/both" || path == [...]string{"/even", "/odd"}[config%2]
-		},
-	}
+func testUpdate(t *testing.T, u *updated, l *load) {
+	l.address = u.envoy.Listener("inbound")
 	startLoad(t, l)
 	l.more(t, updateAnswers)
 	for i := 1; i <= updateRounds; i++ {
 		// A mistake between any two configurations changes nothing.
-		u.reject(t, i, badPolicies(i))
+		u.reject(t, i, u.bad(i))
 		l.more(t, updateAnswers)
 
 		l.epoch.Add(1)
-		u.accept(t, i, goodPolicies(i))
+		u.accept(t, i, u.good(i))
 		l.epoch.Add(1)
 		l.more(t, updateAnswers)
 	}
@@ -143,27 +160,27 @@ func testUpdate(t *testing.T, u *updated) {
 	t.Logf("%d answers on %d connections", l.answers.Load(), l.dials.Load())
 }
 
-// accept writes policies and waits until they are in force.
-func (u *updated) accept(t *testing.T, i int, policies string) {
+// accept writes a configuration and waits until it is in force.
+func (u *updated) accept(t *testing.T, i int, config string) {
 	t.Helper()
 	before, rejected := u.stat(t, u.accepted), u.stat(t, u.rejected)
-	require.NoError(t, u.write(i, policies))
+	require.NoError(t, u.write(i, config))
 	u.await(t, u.accepted, before+u.perUpdate)
 	require.Equal(t, rejected, u.stat(t, u.rejected))
 }
 
-// reject writes policies and waits until they are refused.
-func (u *updated) reject(t *testing.T, i int, policies string) {
+// reject writes a configuration and waits until it is refused.
+func (u *updated) reject(t *testing.T, i int, config string) {
 	t.Helper()
 	before, accepted := u.stat(t, u.rejected), u.stat(t, u.accepted)
-	require.NoError(t, u.write(i, policies))
+	require.NoError(t, u.write(i, config))
 	u.await(t, u.rejected, before+1)
 	if u.countsAll {
 		u.await(t, u.accepted, accepted+1)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	_, err := u.envoy.Log().Line(ctx, fmt.Sprintf("authz-filter: config: $.policy%d: unknown field", i))
+	_, err := u.envoy.Log().Line(ctx, fmt.Sprintf("%s: config: $.policy%d: unknown field", u.filter, i))
 	assert.NoError(t, err)
 }
 
@@ -182,6 +199,7 @@ func (u *updated) await(t *testing.T, name string, value int) {
 // TestUpdateAfterMistake pins down what Envoy makes of policies that it refused
 // by ECDS: it never serves without policies, but some of it is surprising.
 func TestUpdateAfterMistake(t *testing.T) {
+	ecds := ecds("authz-filter")
 	upstream := startUpstream(t)
 	dir := t.TempDir()
 	listeners := filepath.Join(dir, "listeners.json")

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -40,9 +41,9 @@ func TestProtocols(t *testing.T) {
 	t.Run("CORS", p.testCORS)
 }
 
-// protocols is an Envoy with a jwt-filter before several applications.
+// protocols is an Envoy with a filter before several applications.
 type protocols struct {
-	provider *idp.Provider
+	provider *idp.Provider // for jwt-filter
 	envoy    *envoy.Envoy
 	tls      *tls.Config // of clients
 	sockets  *webSockets
@@ -54,6 +55,20 @@ const protocolsServer = "spiffe://example.org/ns/test/sa/protocols"
 
 func startProtocols(t *testing.T) *protocols {
 	t.Helper()
+	provider, err := idp.New("https://idp.example")
+	require.NoError(t, err)
+	p := &protocols{provider: provider}
+	jwt := envoy.Wasm{Name: "jwt-filter", Config: p.config(t, false)}
+	bypassCORS := envoy.Wasm{Name: "jwt-filter", Config: p.config(t, true)}
+	p.start(t, map[string]envoy.Wasm{"sockets": jwt, "grpc": jwt, "http": jwt, "cors": bypassCORS})
+	return p
+}
+
+// start starts the applications, and Envoy with a listener for each filter: of
+// "sockets" and "grpc" for the applications of that name, of others for one
+// that echoes.
+func (p *protocols) start(t *testing.T, filters map[string]envoy.Wasm) {
+	t.Helper()
 	ca, err := pki.NewCA("example.org")
 	require.NoError(t, err)
 	server, err := ca.Issue(pki.WithIDs(protocolsServer))
@@ -63,32 +78,31 @@ func startProtocols(t *testing.T) *protocols {
 	require.NoError(t, err)
 	files.CA, err = ca.WriteFile(dir)
 	require.NoError(t, err)
-	p := &protocols{tls: ca.ClientConfig(nil, protocolsServer), echo: startUpstream(t)}
-	p.provider, err = idp.New("https://idp.example")
-	require.NoError(t, err)
+	p.tls, p.echo = ca.ClientConfig(nil, protocolsServer), startUpstream(t)
 	p.sockets = &webSockets{}
 	sockets := serve(t, p.sockets, false)
 	p.grpc = &grpcServer{}
 	grpc := serve(t, p.grpc, true)
 
-	listener := func(name, cluster string, bypassCORS bool) envoy.Listener {
-		return envoy.Listener{
-			Name: name, Cluster: cluster, TLS: &envoy.ServerTLS{Files: files, ALPN: []string{"h2", "http/1.1"}},
-			Filters: []envoy.Wasm{{Name: "jwt-filter", Config: p.config(t, bypassCORS)}},
-			Manager: map[string]any{"upgrade_configs": []any{map[string]any{"upgrade_type": "websocket"}}},
+	var listeners []envoy.Listener
+	for name, filter := range filters {
+		cluster := "echo"
+		if name == "sockets" || name == "grpc" {
+			cluster = name
 		}
+		listeners = append(listeners, envoy.Listener{
+			Name: name, Cluster: cluster, TLS: &envoy.ServerTLS{Files: files, ALPN: []string{"h2", "http/1.1"}},
+			Filters: []envoy.Wasm{filter},
+			Manager: map[string]any{"upgrade_configs": []any{map[string]any{"upgrade_type": "websocket"}}},
+		})
 	}
 	p.envoy = startEnvoy(t, render(t, envoy.Bootstrap{
-		Listeners: []envoy.Listener{
-			listener("sockets", "sockets", false), listener("grpc", "grpc", false),
-			listener("http", "echo", false), listener("cors", "echo", true),
-		},
+		Listeners: listeners,
 		Clusters: []envoy.Cluster{
 			p.echo.Cluster("echo"), {Name: "sockets", Host: "127.0.0.1", Port: sockets},
 			{Name: "grpc", Host: "127.0.0.1", Port: grpc, HTTP2: true},
 		},
 	}))
-	return p
 }
 
 // serve runs an application on loopback, and gives its port.
@@ -236,19 +250,7 @@ func (p *protocols) testWebSocket(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			before := p.sockets.all()
-			config := p.tls.Clone()
-			config.NextProtos = []string{"http/1.1"}
-			conn, err := tls.Dial("tcp", p.envoy.Listener("sockets"), config)
-			require.NoError(t, err)
-			defer func() { _ = conn.Close() }()
-			require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
-			const key = "dGhlIHNhbXBsZSBub25jZQ=="
-			_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nhost: chat.example\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"+
-				"sec-websocket-version: 13\r\nsec-websocket-key: %s\r\nx-user: root\r\n%s\r\n", test.path, key, test.header)
-			require.NoError(t, err)
-			reader := bufio.NewReader(conn)
-			response, err := http.ReadResponse(reader, nil)
-			require.NoError(t, err)
+			response, conn, reader := p.handshake(t, test.path, test.header)
 			defer response.Body.Close()
 			require.Equal(t, test.status, response.StatusCode)
 			if test.status != http.StatusSwitchingProtocols {
@@ -256,13 +258,7 @@ func (p *protocols) testWebSocket(t *testing.T) {
 				assert.Len(t, p.sockets.all(), len(before))
 				return
 			}
-			assert.Equal(t, webSocketAccept(key), response.Header.Get("sec-websocket-accept"))
-			for _, message := range []string{"hello", strings.Repeat("x", 125)} {
-				require.NoError(t, writeFrame(conn, message, true))
-				echo, err := readFrame(reader)
-				require.NoError(t, err)
-				assert.Equal(t, message, echo)
-			}
+			converse(t, conn, reader)
 			handshakes := p.sockets.all()
 			require.Len(t, handshakes, len(before)+1)
 			handshake := handshakes[len(before)]
@@ -271,6 +267,39 @@ func (p *protocols) testWebSocket(t *testing.T) {
 			assert.Empty(t, handshake.Header.Get("authorization"))
 			assert.Equal(t, []string{"alice"}, handshake.Header["X-User"])
 		})
+	}
+}
+
+// handshake asks for a WebSocket. The connection is closed at the end of the test.
+func (p *protocols) handshake(t *testing.T, path, header string) (*http.Response, net.Conn, *bufio.Reader) {
+	t.Helper()
+	config := p.tls.Clone()
+	config.NextProtos = []string{"http/1.1"}
+	conn, err := tls.Dial("tcp", p.envoy.Listener("sockets"), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	const key = "dGhlIHNhbXBsZSBub25jZQ=="
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nhost: chat.example\r\nupgrade: websocket\r\nconnection: Upgrade\r\n"+
+		"sec-websocket-version: 13\r\nsec-websocket-key: %s\r\nx-user: root\r\n%s\r\n", path, key, header)
+	require.NoError(t, err)
+	reader := bufio.NewReader(conn)
+	response, err := http.ReadResponse(reader, nil)
+	require.NoError(t, err)
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		assert.Equal(t, webSocketAccept(key), response.Header.Get("sec-websocket-accept"))
+	}
+	return response, conn, reader
+}
+
+// converse sends messages on a WebSocket, each of which comes back.
+func converse(t *testing.T, conn net.Conn, reader *bufio.Reader) {
+	t.Helper()
+	for _, message := range []string{"hello", strings.Repeat("x", 125)} {
+		require.NoError(t, writeFrame(conn, message, true))
+		echo, err := readFrame(reader)
+		require.NoError(t, err)
+		assert.Equal(t, message, echo)
 	}
 }
 
@@ -362,60 +391,78 @@ func readMessage(r io.Reader) ([]byte, error) {
 
 // testGRPC: a refusal is headers alone with a gRPC status, and an allowed stream flows both ways.
 func (p *protocols) testGRPC(t *testing.T) {
-	call := func(token string, body io.Reader) *http.Response {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+p.envoy.Listener("grpc")+"/shop.Orders/Watch", body)
-		require.NoError(t, err)
-		request.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}}
-		if token != "" {
-			request.Header.Set("authorization", "Bearer "+token)
-		}
-		response, err := p.client(t).Do(request)
-		require.NoError(t, err)
-		return response
-	}
 	for name, token := range map[string]string{"no token": "", "forged": p.forged(t), "no token at all": "x"} {
 		t.Run(name, func(t *testing.T) {
-			response := call(token, bytes.NewReader(grpcMessage([]byte("hello"))))
-			defer response.Body.Close()
-			assert.Equal(t, 200, response.StatusCode)
-			assert.Equal(t, "application/grpc", response.Header.Get("content-type"))
-			assert.Equal(t, "16", response.Header.Get("grpc-status"), "UNAUTHENTICATED, in the headers")
-			body, err := io.ReadAll(response.Body)
-			require.NoError(t, err)
-			assert.Empty(t, body)
-			assert.Empty(t, response.Trailer)
+			var header http.Header
+			if token != "" {
+				header = http.Header{"Authorization": {"Bearer " + token}}
+			}
+			p.grpcRefusal(t, header, "16") // UNAUTHENTICATED
 			assert.Empty(t, p.grpc.all())
 		})
 	}
 
 	t.Run("a stream both ways", func(t *testing.T) {
-		reader, writer := io.Pipe()
-		sent := make(chan error, 1)
-		go func() {
-			_, err := writer.Write(grpcMessage([]byte("0")))
-			sent <- err
-		}()
-		response := call(p.token(t), reader)
-		defer response.Body.Close()
-		require.NoError(t, <-sent)
-		require.Equal(t, 200, response.StatusCode)
-		// Each message is answered before the next one is sent.
-		for i := range 5 {
-			message, err := readMessage(response.Body)
-			require.NoError(t, err)
-			assert.Equal(t, fmt.Sprint(i), string(message))
-			_, err = writer.Write(grpcMessage([]byte(fmt.Sprint(i + 1))))
-			require.NoError(t, err)
-		}
-		require.NoError(t, writer.Close())
-		_, err := io.Copy(io.Discard, response.Body)
-		require.NoError(t, err)
-		assert.Equal(t, "0", response.Trailer.Get("grpc-status"))
+		p.grpcStream(t, http.Header{"Authorization": {"Bearer " + p.token(t)}})
 		calls := p.grpc.all()
 		require.Len(t, calls, 1)
 		assert.NotContains(t, calls[0].Header, "Authorization")
 		assert.Equal(t, []string{"alice"}, calls[0].Header["X-User"])
 	})
+}
+
+// grpcCall calls a method with messages; header has further headers.
+func (p *protocols) grpcCall(t *testing.T, header http.Header, messages io.Reader) *http.Response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+p.envoy.Listener("grpc")+"/shop.Orders/Watch", messages)
+	require.NoError(t, err)
+	request.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}}
+	maps.Copy(request.Header, header)
+	response, err := p.client(t).Do(request)
+	require.NoError(t, err)
+	return response
+}
+
+// grpcRefusal makes a call that must be refused, with this status in the headers.
+func (p *protocols) grpcRefusal(t *testing.T, header http.Header, status string) http.Header {
+	t.Helper()
+	response := p.grpcCall(t, header, bytes.NewReader(grpcMessage([]byte("hello"))))
+	defer response.Body.Close()
+	assert.Equal(t, 200, response.StatusCode)
+	assert.Equal(t, "application/grpc", response.Header.Get("content-type"))
+	assert.Equal(t, status, response.Header.Get("grpc-status"))
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	assert.Empty(t, body)
+	assert.Empty(t, response.Trailer)
+	return response.Header
+}
+
+// grpcStream makes a call in which each message is answered before the next one is sent.
+func (p *protocols) grpcStream(t *testing.T, header http.Header) http.Header {
+	t.Helper()
+	reader, writer := io.Pipe()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := writer.Write(grpcMessage([]byte("0")))
+		sent <- err
+	}()
+	response := p.grpcCall(t, header, reader)
+	defer response.Body.Close()
+	require.NoError(t, <-sent)
+	require.Equal(t, 200, response.StatusCode)
+	for i := range 5 {
+		message, err := readMessage(response.Body)
+		require.NoError(t, err)
+		assert.Equal(t, fmt.Sprint(i), string(message))
+		_, err = writer.Write(grpcMessage([]byte(fmt.Sprint(i + 1))))
+		require.NoError(t, err)
+	}
+	require.NoError(t, writer.Close())
+	_, err := io.Copy(io.Discard, response.Body)
+	require.NoError(t, err)
+	assert.Equal(t, "0", response.Trailer.Get("grpc-status"))
+	return response.Header
 }
 
 // preflight sends what a browser asks before a request with credentials.

@@ -83,10 +83,12 @@ func callScenarios() []scenario {
 		return scenario{"call-" + name, filters, withToken(jose.RS256), http.StatusOK}
 	}
 	scenarios := []scenario{call("none", "")}
-	for _, name := range []string{"now", "headers", "count", "remove", "set", "claims", "record", "peer", "address"} {
+	for _, name := range []string{"now", "headers", "count", "remove", "set", "claims", "record", "peer", "address", "get", "put"} {
 		scenarios = append(scenarios, call(name, name))
 	}
-	return scenarios
+	metadata := call("metadata", "metadata")
+	metadata.request = withClaims(claimsOfJWTAuthn)
+	return append(scenarios, metadata)
 }
 
 // comparison is two scenarios whose added CPU time is divided, one by the other.

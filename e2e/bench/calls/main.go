@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/palisade-mesh/palisade/filters/attribute"
 	"github.com/palisade-mesh/palisade/filters/host"
 	"github.com/palisade-mesh/palisade/filters/request"
 	"github.com/palisade-mesh/palisade/filters/sdk"
@@ -21,6 +22,11 @@ var claims = []byte(`{"corp":{"iss":"https://idp.example","aud":"records","sub":
 	`"scope":["openid","profile","read","write"],"email":"alice@example.org","org":{"dept":"sales"},` +
 	`"acr":"urn:mace:incommon:iap:silver"}}`)
 
+// slot is as long as one of ratelimit-filter's with eight buckets.
+var slot = make([]byte, 192)
+
+const sharedKey = "palisade.ratelimit.slot.calls.8192.2xa"
+
 func configure(h host.Host) (host.Handler, error) {
 	text, err := h.Configuration()
 	if err != nil {
@@ -29,6 +35,9 @@ func configure(h host.Host) (host.Handler, error) {
 	c := &calls{
 		// As long as that of a usual request.
 		claims: claims, record: []byte(strings.Repeat("r", 300)),
+	}
+	if err := h.SetSharedData(sharedKey, slot, 0); err != nil {
+		return nil, err
 	}
 	if c.counter, err = h.DefineMetric(host.Counter, "calls"); err != nil {
 		return nil, err
@@ -67,6 +76,12 @@ func (c *calls) named(name string) func(host.Host) {
 		return func(h host.Host) { _ = h.SetProperty("palisade.jwt.decision", c.record) }
 	case "peer": // absent without TLS
 		return func(h host.Host) { _, _, _ = h.Property(request.PropertyPeerURISAN) }
+	case "metadata":
+		return func(h host.Host) { _, _, _ = h.Property(attribute.Property) }
+	case "get":
+		return func(h host.Host) { _, _, _, _ = h.SharedData(sharedKey) }
+	case "put": // without a comparison, which is next to nothing of it
+		return func(h host.Host) { _ = h.SetSharedData(sharedKey, slot, 0) }
 	case "address":
 		return func(h host.Host) { _, _, _ = h.Property(request.PropertySourceAddress) }
 	}

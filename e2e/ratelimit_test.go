@@ -123,3 +123,24 @@ func (l *limited) requests(conn net.Conn, offset int) error {
 	}
 	return nil
 }
+
+// Two filters in one chain, say one by address before jwt-filter and one by user after it, each speak for themselves.
+func TestTwoRateLimitFiltersInOneChain(t *testing.T) {
+	e := startEnvoy(t, render(t, envoy.Bootstrap{
+		Clusters: []envoy.Cluster{startUpstream(t).Cluster("upstream")},
+		Listeners: []envoy.Listener{{Name: "limited", Cluster: "upstream", Filters: []envoy.Wasm{
+			{Name: "ratelimit-filter", Plugin: "first", Config: `{"limits": [{"name": "address", "rate": {"requests": 5, "per": "8000h"}}]}`},
+			{Name: "ratelimit-filter", Plugin: "second", Config: `{"limits": [{"name": "user", "rate": {"requests": 2, "per": "8000h"}}]}`},
+		}}},
+	}))
+	var s statuses
+	for left := 1; left >= 0; left-- {
+		response := s.ask(t, http.DefaultClient, e.Listener("limited"), "a")
+		require.Equal(t, http.StatusOK, response.StatusCode)
+		assert.ElementsMatch(t, []string{`"address";q=5;w=28800000`, `"user";q=2;w=28800000`}, response.Header.Values("ratelimit-policy"))
+		assert.Len(t, response.Header.Values("ratelimit"), 2)
+	}
+	response := s.ask(t, http.DefaultClient, e.Listener("limited"), "a")
+	require.Equal(t, http.StatusTooManyRequests, response.StatusCode)
+	assert.ElementsMatch(t, []string{`"address";q=5;w=28800000`, `"user";q=2;w=28800000`}, response.Header.Values("ratelimit-policy"))
+}

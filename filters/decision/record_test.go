@@ -40,21 +40,38 @@ func TestReply(t *testing.T) {
 		"text explained":    {decision.Response{Format: decision.Text, Explain: true}, "no: paths does not match \"/x\"\n", "text/plain; charset=utf-8"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			reply := c.response.Reply(d, "no", [2]string{"a", "b"})
+			reply := c.response.Reply(d, "no", false, [2]string{"a", "b"})
 			assert.Equal(t, c.body, string(reply.Body))
 			assert.Equal(t, [][2]string{{"a", "b"}, {"content-type", c.contentType}}, reply.Headers)
-			assert.EqualValues(t, 7, reply.GRPC)
+			assert.EqualValues(t, -1, reply.GRPC)
 		})
 	}
-	assert.Equal(t, decision.Reply{Status: 403, GRPC: 7}, decision.Response{Format: decision.Empty}.Reply(d, "no"))
+	assert.Equal(t, decision.Reply{Status: 403, GRPC: -1}, decision.Response{Format: decision.Empty}.Reply(d, "no", false))
 }
 
 func TestReplyGivesGRPCCallersTheirStatus(t *testing.T) {
 	for status, want := range map[uint32]int32{400: 13, 401: 16, 403: 7, 429: 8, 503: 14, 500: 14} {
-		reply := decision.Response{}.Reply(decision.Decision{Status: status}, "")
+		reply := decision.Response{}.Reply(decision.Decision{Status: status}, "", true)
 		assert.Equal(t, want, reply.GRPC, status)
 		assert.Equal(t, status, reply.Status)
 	}
+}
+
+// Envoy makes the body of a gRPC caller's refusal its grpc-message.
+func TestReplyGivesGRPCCallersText(t *testing.T) {
+	d := decision.Decision{Status: 429, Reason: "why"}
+	for want, r := range map[string]decision.Response{
+		"no": {}, "no: why": {Explain: true}, "": {Format: decision.Empty, Explain: true},
+	} {
+		assert.Equal(t, decision.Reply{Status: 429, GRPC: 8, Headers: [][2]string{{"a", "b"}}, Body: reply(want)}, r.Reply(d, "no", true, [2]string{"a", "b"}))
+	}
+}
+
+func reply(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	return []byte(text)
 }
 
 func TestAuditLogs(t *testing.T) {

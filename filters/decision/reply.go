@@ -39,7 +39,7 @@ func DecodeResponse(n config.Node) Response {
 // Reply is what a refused caller gets.
 type Reply struct {
 	Status  uint32
-	GRPC    int32 // status code for a gRPC caller
+	GRPC    int32 // status code for a gRPC caller, -1 for others
 	Headers [][2]string
 	Body    []byte
 }
@@ -54,10 +54,17 @@ const (
 )
 
 // Reply composes the answer to a denied request. detail is said to everybody; policy and reason only if
-// Explain is set.
-func (r Response) Reply(d Decision, detail string, headers ...[2]string) Reply {
-	title, grpc := status(d.Status)
-	reply := Reply{Status: d.Status, GRPC: grpc, Headers: headers}
+// Explain is set. Of a gRPC caller's, Envoy makes the body grpc-message, so that is plain text.
+func (r Response) Reply(d Decision, detail string, grpc bool, headers ...[2]string) Reply {
+	title, code := status(d.Status)
+	reply := Reply{Status: d.Status, GRPC: -1, Headers: headers}
+	if grpc {
+		reply.GRPC = code
+		if r.Format != Empty {
+			reply.Body = []byte(r.text(d, detail))
+		}
+		return reply
+	}
 	switch r.Format {
 	case Problem:
 		b := append(make([]byte, 0, 256), `{"type":`...)
@@ -75,14 +82,17 @@ func (r Response) Reply(d Decision, detail string, headers ...[2]string) Reply {
 		reply.Body = append(b, '}')
 		reply.Headers = append(reply.Headers, [2]string{"content-type", "application/problem+json"})
 	case Text:
-		body := detail
-		if r.Explain && d.Reason != "" {
-			body += ": " + d.Reason
-		}
-		reply.Body = []byte(body + "\n")
+		reply.Body = []byte(r.text(d, detail) + "\n")
 		reply.Headers = append(reply.Headers, [2]string{"content-type", "text/plain; charset=utf-8"})
 	}
 	return reply
+}
+
+func (r Response) text(d Decision, detail string) string {
+	if r.Explain && d.Reason != "" {
+		return detail + ": " + d.Reason
+	}
+	return detail
 }
 
 // problemType is a registered type of problem (RFC 9457 section 4.2), of which a status without more to say has none.

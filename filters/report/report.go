@@ -58,12 +58,8 @@ func (p *Reporter) Count(h host.Host, name string) { p.counters.Add(h, name) }
 
 // Refuse answers a denied request. Whether or not the host takes the reply, the request does not go on.
 func (p *Reporter) Refuse(h host.Host, d decision.Decision, detail string, grpc bool, headers ...[2]string) host.Action {
-	reply := p.Response.Reply(d, detail, headers...)
-	status := int32(-1)
-	if grpc {
-		status = reply.GRPC
-	}
-	if h.Reply(reply.Status, reply.Headers, reply.Body, status) != nil {
+	reply := p.Response.Reply(d, detail, grpc, headers...)
+	if h.Reply(reply.Status, reply.Headers, reply.Body, reply.GRPC) != nil {
 		p.Error(h, "reply")
 	}
 	return host.Stop

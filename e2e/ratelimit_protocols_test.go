@@ -48,7 +48,7 @@ func (p *protocols) testLimitedGRPC(t *testing.T) {
 		assert.Equal(t, left, header.Get("x-ratelimit-remaining"))
 	}
 	header := p.grpcRefusal(t, nil, "8") // RESOURCE_EXHAUSTED
-	assert.Contains(t, header.Get("grpc-message"), `the limit \"calls\" is used up`)
+	assert.Contains(t, header.Get("grpc-message"), "the limit \"calls\" is used up")
 	assert.NotEmpty(t, header.Get("retry-after"))
 	assert.Equal(t, "0", header.Get("x-ratelimit-remaining"))
 	assert.Len(t, p.grpc.all(), 2)

@@ -30,6 +30,18 @@ type Host interface {
 	// AddResponseHeader adds a value to the response, from Follower.ResponseHeaders.
 	AddResponseHeader(name, value string) error
 
+	// EndOfStream tells, in a callback with headers or a body, whether nothing of the message follows. With trailers to follow it
+	// is false.
+	EndOfStream() bool
+	// RequestBody is a part of the body that Inspector.RequestBody is called for.
+	RequestBody(start, size uint32) ([]byte, error)
+	// ResponseBody is a part of the body that Inspector.ResponseBody is called for.
+	ResponseBody(start, size uint32) ([]byte, error)
+	// RequestTrailers are all, as RequestHeaders are, from Inspector.RequestTrailers.
+	RequestTrailers() ([][2]string, error)
+	// ResponseTrailers are all, from Inspector.ResponseTrailers.
+	ResponseTrailers() ([][2]string, error)
+
 	// Property reads an attribute; found is false if there is no such value.
 	Property(path []string) (value []byte, found bool, err error)
 	// SetProperty stores a value in the stream's filter state, where later filters read it as the
@@ -62,6 +74,8 @@ type Host interface {
 	Enter(stream StreamID) bool
 	// Resume lets the stream go on that was stopped: the next filter gets its headers as they are now.
 	Resume() error
+	// Reset ends the stream at once, as when a response that has begun must not go on.
+	Reset() error
 
 	// HTTPCall sends a request to a cluster of the proxy and returns at once; Background.HTTPResponse gets the answer.
 	// headers have :method, :path and :authority. The call is the plugin's, not the stream's: it goes on if that ends.
@@ -151,10 +165,22 @@ type Background interface {
 // proxy_on_response_headers and proxy_on_delete. Host.Stream says whose callback it is: a Handler hears of all streams
 // of its VM, also of other plugins', and has to know its own.
 type Follower interface {
-	// ResponseHeaders is called when the response's headers are there, also of a reply of the proxy's own.
-	ResponseHeaders(h Host)
+	// ResponseHeaders is called when the response's headers are there, also of a reply of the proxy's own. With Stop, and no
+	// reply, Inspector.ResponseBody decides when the client gets them.
+	ResponseHeaders(h Host) Action
 	// StreamEnd is called when a stream is over, in whatever way it ends. There is nothing left of it to ask for.
 	StreamEnd(h Host)
+}
+
+// Inspector is what a Follower also is that looks at bodies and trailers. The module has to export proxy_on_request_body,
+// proxy_on_request_trailers, proxy_on_response_body and proxy_on_response_trailers. With Stop the proxy keeps what has come, and size
+// counts it again the next time; with Continue it passes on. A stream that is another plugin's continues.
+type Inspector interface {
+	Follower
+	RequestBody(h Host, size uint32) Action
+	RequestTrailers(h Host) Action
+	ResponseBody(h Host, size uint32) Action
+	ResponseTrailers(h Host) Action
 }
 
 // Action is whether the proxy goes on with a request.

@@ -34,6 +34,13 @@ type Host struct {
 	Shared  map[string]string
 	// Upstream are the response headers that come from upstream, Response those that were added.
 	Upstream, Response [][2]string
+	// Bodies and trailers, as far as they are there.
+	Body, UpstreamBody         string
+	Trailers, UpstreamTrailers [][2]string
+	// End is whether nothing of the message at hand follows.
+	End bool
+	// Closed is a stream that was reset.
+	Closed bool
 
 	// HTTPCalls are the calls to clusters so far; Answer answers one. Clusters names the clusters that there are.
 	HTTPCalls []HTTPCall
@@ -166,6 +173,40 @@ func (h *Host) ResponseHeaders() ([][2]string, error) {
 		return nil, err
 	}
 	return append([][2]string{{":status", "200"}}, h.Upstream...), nil
+}
+
+// EndOfStream implements host.Host.
+func (h *Host) EndOfStream() bool { return h.End }
+
+// RequestBody implements host.Host.
+func (h *Host) RequestBody(start, size uint32) ([]byte, error) {
+	if err := h.call("RequestBody"); err != nil {
+		return nil, err
+	}
+	return h.lend(cut(h.Body, start, size)), nil
+}
+
+// ResponseBody implements host.Host.
+func (h *Host) ResponseBody(start, size uint32) ([]byte, error) {
+	if err := h.call("ResponseBody"); err != nil {
+		return nil, err
+	}
+	return h.lend(cut(h.UpstreamBody, start, size)), nil
+}
+
+func cut(body string, start, size uint32) string {
+	from := min(int(start), len(body))
+	return body[from:min(from+int(size), len(body))]
+}
+
+// RequestTrailers implements host.Host.
+func (h *Host) RequestTrailers() ([][2]string, error) {
+	return slices.Clone(h.Trailers), h.call("RequestTrailers")
+}
+
+// ResponseTrailers implements host.Host.
+func (h *Host) ResponseTrailers() ([][2]string, error) {
+	return slices.Clone(h.UpstreamTrailers), h.call("ResponseTrailers")
 }
 
 // AddResponseHeader implements host.Host.

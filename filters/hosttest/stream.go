@@ -23,6 +23,7 @@ func (h *Host) NextRequest(headers [][2]string, properties map[string]string) {
 	h.Headers, h.Properties = slices.Clone(headers), map[string]string{}
 	maps.Copy(h.Properties, properties)
 	h.Sent, h.Resumed, h.Calls, h.Logs, h.Response = nil, false, nil, nil, nil
+	h.Body, h.UpstreamBody, h.Trailers, h.UpstreamTrailers, h.End, h.Closed = "", "", nil, nil, false, false
 }
 
 // park puts the request at hand away and overwrites what was lent for it.
@@ -65,6 +66,15 @@ func (h *Host) Enter(id host.StreamID) bool {
 	delete(h.parked, id)
 	h.stream, h.Headers, h.Properties, h.Sent, h.Resumed = id, s.headers, s.properties, s.sent, s.resumed
 	return true
+}
+
+// Reset implements host.Host.
+func (h *Host) Reset() error {
+	if err := h.call("Reset"); err != nil {
+		return err
+	}
+	h.Closed = true
+	return nil
 }
 
 // Resume implements host.Host.

@@ -57,6 +57,9 @@ func proxySetEffectiveContext(id uint32) status
 //go:wasmimport env proxy_continue_stream
 func proxyContinueStream(kind uint32) status
 
+//go:wasmimport env proxy_close_stream
+func proxyCloseStream(kind uint32) status
+
 //go:wasmimport env proxy_http_call
 func proxyHTTPCall(cluster unsafe.Pointer, clusterSize uint32, headers unsafe.Pointer, headersSize uint32,
 	body unsafe.Pointer, bodySize uint32, trailers unsafe.Pointer, trailersSize, timeout uint32, id unsafe.Pointer) status
@@ -73,12 +76,17 @@ func clockTimeGet(clock uint32, precision uint64, time unsafe.Pointer) uint32
 // Kinds of header maps, buffers and streams.
 const (
 	mapRequestHeaders         = 0
+	mapRequestTrailers        = 1
 	mapResponseHeaders        = 2
+	mapResponseTrailers       = 3
 	mapAnswerHeaders          = 6
 	mapAnswerTrailers         = 7
+	bufferRequestBody         = 0
+	bufferResponseBody        = 1
 	bufferAnswer              = 4
 	bufferPluginConfiguration = 7
 	streamRequest             = 0
+	streamResponse            = 1
 )
 
 // status is the ABI's result of a call.

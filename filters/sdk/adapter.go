@@ -16,12 +16,12 @@ var _ host.Host = adapter{}
 
 func (adapter) Configuration() ([]byte, error) {
 	const limit = 1<<31 - 1
-	return buffer(bufferPluginConfiguration, limit)
+	return buffer(bufferPluginConfiguration, 0, limit)
 }
 
-func buffer(kind, limit uint32) ([]byte, error) {
+func buffer(kind, start, limit uint32) ([]byte, error) {
 	out.data, out.size = nil, 0
-	s := proxyGetBufferBytes(kind, 0, limit, outData, outSize)
+	s := proxyGetBufferBytes(kind, start, limit, outData, outSize)
 	if s.absent() {
 		return nil, nil
 	}
@@ -63,6 +63,20 @@ func (adapter) RemoveRequestHeader(name string) error {
 }
 
 func (adapter) ResponseHeaders() ([][2]string, error) { return headers.get(mapResponseHeaders) }
+
+func (adapter) EndOfStream() bool { return current.end }
+
+func (adapter) RequestBody(start, size uint32) ([]byte, error) {
+	return buffer(bufferRequestBody, start, size)
+}
+
+func (adapter) ResponseBody(start, size uint32) ([]byte, error) {
+	return buffer(bufferResponseBody, start, size)
+}
+
+func (adapter) RequestTrailers() ([][2]string, error) { return headers.get(mapRequestTrailers) }
+
+func (adapter) ResponseTrailers() ([][2]string, error) { return headers.get(mapResponseTrailers) }
 
 func (adapter) AddResponseHeader(name, value string) error {
 	n, nameSize := text(name)
@@ -176,6 +190,8 @@ var streamDuration = []string{"request", "duration"}
 
 func (adapter) Resume() error { return proxyContinueStream(streamRequest).err() }
 
+func (adapter) Reset() error { return proxyCloseStream(streamResponse).err() }
+
 func (adapter) HTTPCall(cluster string, headers [][2]string, body []byte, timeout time.Duration) (id host.CallID, err error) {
 	c, clusterSize := text(cluster)
 	h, headersSize := bytes(encode(headers))
@@ -212,7 +228,7 @@ func (adapter) AnswerTrailers() ([][2]string, error) {
 }
 
 func (adapter) AnswerBody(limit uint32) ([]byte, error) {
-	return buffer(bufferAnswer, limit)
+	return buffer(bufferAnswer, 0, limit)
 }
 
 func (adapter) SetTick(period time.Duration) error {

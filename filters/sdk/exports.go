@@ -49,7 +49,7 @@ func onConfigure(id, _ uint32) uint32 {
 }
 
 //export proxy_on_request_headers
-func onRequestHeaders(id, _, _ uint32) uint32 {
+func onRequestHeaders(id, _, end uint32) uint32 {
 	// 1, StopIteration, is not enough: with allow_on_headers_stop_iteration in the plugin's configuration the filter's body
 	// callback, which it does not have, would let the request go on. 4 is StopAllIterationAndWatermark.
 	const proceed, pause = 0, 4
@@ -60,7 +60,7 @@ func onRequestHeaders(id, _, _ uint32) uint32 {
 		_ = adapter{}.Reply(503, nil, nil, -1)
 		return pause
 	}
-	current.plugin, current.stream = p.id, id
+	current.plugin, current.stream, current.end = p.id, id, end != 0
 	if p.handler.RequestHeaders(adapter{}) == host.Continue {
 		return proceed
 	}
@@ -68,14 +68,73 @@ func onRequestHeaders(id, _, _ uint32) uint32 {
 }
 
 //export proxy_on_response_headers
-func onResponseHeaders(id, _, _ uint32) uint32 {
-	const proceed = 0
+func onResponseHeaders(id, _, end uint32) uint32 {
+	// StopIteration: the body is looked at before the client gets headers. Envoy takes it for StopAllIterationAndWatermark, after
+	// which there is no body callback, unless the plugin's configuration has allow_on_headers_stop_iteration.
+	const proceed, pause = 0, 1
+	current.end = end != 0
+	action := host.Continue
 	for _, p := range plugins.list {
-		if f := p.follow(id); f != nil {
-			f.ResponseHeaders(adapter{})
+		if f := p.follow(id); f != nil && f.ResponseHeaders(adapter{}) == host.Stop {
+			action = host.Stop
 		}
 	}
+	if action == host.Stop {
+		return pause
+	}
 	return proceed
+}
+
+// Of bodies, StopIterationAndBuffer; of trailers, StopIteration.
+const (
+	bodyContinues = 0
+	bodyWaits     = 1
+)
+
+//export proxy_on_request_body
+func onRequestBody(id, size, end uint32) uint32 { return inspect(id, size, end, requestBody) }
+
+//export proxy_on_request_trailers
+func onRequestTrailers(id, _ uint32) uint32 { return inspect(id, 0, 1, requestTrailers) }
+
+//export proxy_on_response_body
+func onResponseBody(id, size, end uint32) uint32 { return inspect(id, size, end, responseBody) }
+
+//export proxy_on_response_trailers
+func onResponseTrailers(id, _ uint32) uint32 { return inspect(id, 0, 1, responseTrailers) }
+
+// part is what of a message is inspected.
+type part uint8
+
+const (
+	requestBody part = iota
+	requestTrailers
+	responseBody
+	responseTrailers
+)
+
+func inspect(id, size, end uint32, what part) uint32 {
+	current.end = end != 0
+	result := uint32(bodyContinues)
+	for _, p := range plugins.list {
+		f, _ := p.follow(id).(host.Inspector)
+		if f != nil && inspectPart(f, size, what) == host.Stop {
+			result = bodyWaits
+		}
+	}
+	return result
+}
+
+func inspectPart(f host.Inspector, size uint32, what part) host.Action {
+	switch what {
+	case requestBody:
+		return f.RequestBody(adapter{}, size)
+	case requestTrailers:
+		return f.RequestTrailers(adapter{})
+	case responseBody:
+		return f.ResponseBody(adapter{}, size)
+	}
+	return f.ResponseTrailers(adapter{})
 }
 
 //export proxy_on_delete

@@ -22,5 +22,8 @@ var (
 	answerTrailers headerList
 
 	// current is whom calls are about.
-	current struct{ plugin, stream uint32 }
+	current struct {
+		plugin, stream uint32
+		end            bool // of the message at hand
+	}
 )

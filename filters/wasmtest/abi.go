@@ -11,19 +11,23 @@ import (
 type status uint32
 
 const (
-	ok              status = 0
-	notFound        status = 1
-	badArgument     status = 2
-	casMismatch     status = 8
-	internalFault   status = 10
-	unimplemented   status = 12
-	requestHeaders         = 0
-	responseHeaders        = 2
-	answerHeaders          = 6
-	answerTrailers         = 7
-	answerBody             = 4
-	pluginConfig           = 7
-	requestStream          = 0
+	ok               status = 0
+	notFound         status = 1
+	badArgument      status = 2
+	casMismatch      status = 8
+	internalFault    status = 10
+	unimplemented    status = 12
+	requestHeaders          = 0
+	requestTrailers         = 1
+	responseHeaders         = 2
+	responseTrailers        = 3
+	answerHeaders           = 6
+	answerTrailers          = 7
+	requestBody             = 0
+	responseBody            = 1
+	answerBody              = 4
+	pluginConfig            = 7
+	requestStream           = 0
 )
 
 func statusOf(err error) status {
@@ -50,6 +54,10 @@ var abi = map[string]func(*frame) status{
 		switch f.u32(0) {
 		case pluginConfig:
 			content, err = f.host.Configuration()
+		case requestBody:
+			content, err = f.host.RequestBody(f.u32(1), f.u32(2))
+		case responseBody:
+			content, err = f.host.ResponseBody(f.u32(1), f.u32(2))
 		case answerBody:
 			content, err = f.host.AnswerBody(f.u32(2))
 		}
@@ -69,6 +77,10 @@ var abi = map[string]func(*frame) status{
 			headers, err = f.host.RequestHeaders()
 		case responseHeaders:
 			headers, err = f.host.ResponseHeaders()
+		case requestTrailers:
+			headers, err = f.host.RequestTrailers()
+		case responseTrailers:
+			headers, err = f.host.ResponseTrailers()
 		case answerHeaders:
 			headers, err = f.host.AnswerHeaders()
 		case answerTrailers:
@@ -149,6 +161,7 @@ var abi = map[string]func(*frame) status{
 		}
 		return ok
 	},
+	"proxy_close_stream": func(f *frame) status { return statusOf(f.host.Reset()) },
 	"proxy_continue_stream": func(f *frame) status {
 		if f.u32(0) != requestStream {
 			return badArgument

@@ -166,10 +166,10 @@ func (p *plugin) countInFlight(h host.Host, tickets []ratelimit.Ticket, delta in
 }
 
 // ResponseHeaders implements host.Follower.
-func (p *plugin) ResponseHeaders(h host.Host) {
+func (p *plugin) ResponseHeaders(h host.Host) host.Action {
 	l := p.flights.find(h.Stream())
 	if l == nil {
-		return
+		return host.Continue
 	}
 	if len(l.owed) > 0 {
 		p.charge(h, l.owed)
@@ -180,6 +180,7 @@ func (p *plugin) ResponseHeaders(h host.Host) {
 	if len(l.tickets) == 0 {
 		p.flights.remove(h.Stream())
 	}
+	return host.Continue
 }
 
 // charge charges buckets for what the response says.

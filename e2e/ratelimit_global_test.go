@@ -90,16 +90,16 @@ type statuses struct {
 	by map[string]map[int]int // by key
 }
 
-func (s *statuses) ask(t *testing.T, client *http.Client, address, key string) *http.Response {
+func (s *statuses) ask(t *testing.T, client *http.Client, address, key string) reply {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", http.NoBody)
 	require.NoError(t, err)
 	request.Header.Set("x-user", key)
 	response, err := client.Do(request)
 	require.NoError(t, err)
-	_, err = io.Copy(io.Discard, response.Body)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.by == nil {
@@ -109,7 +109,7 @@ func (s *statuses) ask(t *testing.T, client *http.Client, address, key string) *
 		s.by[key] = map[int]int{}
 	}
 	s.by[key][response.StatusCode]++
-	return response
+	return reply{response.StatusCode, response.Header, string(body)}
 }
 
 // Two Envoys with two workers each and one Redis are together exact, also for keys that could be taken for one another.
@@ -168,16 +168,16 @@ func TestGlobalRetryAfter(t *testing.T) {
 	for range 3 {
 		for {
 			response := s.ask(t, http.DefaultClient, e.Listener("limited"), "a")
-			if response.StatusCode == http.StatusOK {
-				assert.NotEmpty(t, response.Header.Get("ratelimit"))
+			if response.status == http.StatusOK {
+				assert.NotEmpty(t, response.header.Get("ratelimit"))
 				continue
 			}
-			require.Equal(t, http.StatusTooManyRequests, response.StatusCode)
-			require.Equal(t, "1", response.Header.Get("retry-after"))
+			require.Equal(t, http.StatusTooManyRequests, response.status)
+			require.Equal(t, "1", response.header.Get("retry-after"))
 			break
 		}
 		time.Sleep(time.Second)
-		require.Equal(t, http.StatusOK, s.ask(t, http.DefaultClient, e.Listener("limited"), "a").StatusCode)
+		require.Equal(t, http.StatusOK, s.ask(t, http.DefaultClient, e.Listener("limited"), "a").status)
 	}
 }
 
@@ -259,9 +259,9 @@ func TestGlobalCostFromResponse(t *testing.T) {
 		}
 	}
 	for _, want := range []int{60, 120} {
-		require.Equal(t, 200, s.ask(t, http.DefaultClient, e.Listener("limited"), "a").StatusCode)
+		require.Equal(t, 200, s.ask(t, http.DefaultClient, e.Listener("limited"), "a").status)
 		require.Eventually(t, charged(want), 10*time.Second, 10*time.Millisecond)
 	}
-	require.Equal(t, 429, s.ask(t, http.DefaultClient, e.Listener("limited"), "a").StatusCode)
-	require.Equal(t, 200, s.ask(t, http.DefaultClient, e.Listener("limited"), "b").StatusCode)
+	require.Equal(t, 429, s.ask(t, http.DefaultClient, e.Listener("limited"), "a").status)
+	require.Equal(t, 200, s.ask(t, http.DefaultClient, e.Listener("limited"), "b").status)
 }

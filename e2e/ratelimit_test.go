@@ -136,11 +136,11 @@ func TestTwoRateLimitFiltersInOneChain(t *testing.T) {
 	var s statuses
 	for left := 1; left >= 0; left-- {
 		response := s.ask(t, http.DefaultClient, e.Listener("limited"), "a")
-		require.Equal(t, http.StatusOK, response.StatusCode)
-		assert.ElementsMatch(t, []string{`"address";q=5;w=28800000`, `"user";q=2;w=28800000`}, response.Header.Values("ratelimit-policy"))
-		assert.Len(t, response.Header.Values("ratelimit"), 2)
+		require.Equal(t, http.StatusOK, response.status)
+		assert.ElementsMatch(t, []string{`"address";q=5;w=28800000`, `"user";q=2;w=28800000`}, response.header.Values("ratelimit-policy"))
+		assert.Len(t, response.header.Values("ratelimit"), 2)
 	}
 	response := s.ask(t, http.DefaultClient, e.Listener("limited"), "a")
-	require.Equal(t, http.StatusTooManyRequests, response.StatusCode)
-	assert.ElementsMatch(t, []string{`"address";q=5;w=28800000`, `"user";q=2;w=28800000`}, response.Header.Values("ratelimit-policy"))
+	require.Equal(t, http.StatusTooManyRequests, response.status)
+	assert.ElementsMatch(t, []string{`"address";q=5;w=28800000`, `"user";q=2;w=28800000`}, response.header.Values("ratelimit-policy"))
 }

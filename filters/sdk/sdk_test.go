@@ -121,4 +121,11 @@ func TestPluginOfAStream(t *testing.T) {
 	p.sweep(func(id uint32) bool { return id != 1 })
 	assert.Nil(t, handlerOf(&p, 5, &s), "its plugin is gone, and the other must not decide")
 	assert.Equal(t, named("second"), handlerOf(&p, 4, &s))
+
+	p.create(3).handler = named("third")
+	s.create(6, 3)
+	p.remove(4) // which is a stream's
+	p.remove(2)
+	assert.Nil(t, handlerOf(&p, 4, &s))
+	assert.Equal(t, named("third"), handlerOf(&p, 6, &s))
 }

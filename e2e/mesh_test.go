@@ -34,7 +34,7 @@ func TestMesh(t *testing.T) {
 		metrics, err := m.Envoy(mesh.Database).Prometheus(ctx)
 		require.NoError(t, err)
 		for _, want := range []string{
-			`palisade_decisions{filter="authz",effect="allow",policy="database-read",mode="enforce"} 3`,
+			`palisade_decisions{filter="authz",effect="allow",policy="database-read",mode="enforce"} 8`,
 			`palisade_decisions{filter="authz",effect="deny",policy="database-read",mode="enforce"} 5`,
 			`palisade_decisions{filter="jwt",effect="deny",policy="none",mode="enforce"} 5`,
 			`palisade_jwt_cache{result="miss"}`,

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 
 	"github.com/palisade-mesh/palisade/e2e/envoy"
@@ -134,6 +135,11 @@ func (m *Mesh) bootstrap(workload, next, jwt string) (string, error) {
 		// The gateway has no application: what it admits goes straight on.
 		inbound.TLS = &envoy.ServerTLS{Files: m.files[internet]}
 		inbound.Cluster = "next"
+		limits, err := rateLimitConfig()
+		if err != nil {
+			return "", err
+		}
+		inbound.Filters = slices.Insert(inbound.Filters, 1, envoy.Wasm{Name: "ratelimit-filter", Config: limits})
 	}
 
 	keys, err := upstream("idp", m.IdPAddress())

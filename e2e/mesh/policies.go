@@ -30,6 +30,15 @@ func authzConfig(service string) (string, error) {
 	return encode(document)
 }
 
+// rateLimitConfig is the gateway's configuration for ratelimit-filter, as JSON.
+func rateLimitConfig() (string, error) {
+	document, err := policy("ratelimit-gateway")
+	if err != nil {
+		return "", err
+	}
+	return encode(document)
+}
+
 // jwtConfig is the configuration for jwt-filter, as JSON.
 func jwtConfig() (string, error) {
 	document, err := policy("jwt")

@@ -36,6 +36,11 @@ const recordTimeout = 2 * time.Second
 // record of the Envoy that decided; they must tell the same story.
 func (m *Mesh) Take(ctx context.Context, step Step) (*Result, error) {
 	result := &Result{Step: step}
+	for range step.Before {
+		if _, err := m.send(ctx, step, rand.Text()); err != nil {
+			return nil, fmt.Errorf("mesh: before step %q: %w", step.Name, err)
+		}
+	}
 	requestID := rand.Text()
 	got, err := m.send(ctx, step, requestID)
 	if err != nil {
@@ -156,10 +161,15 @@ func (r *Result) readRecord(ctx context.Context, m *Mesh, requestID string) erro
 // deciding picks the record that settled a request: that of the filter that
 // denied, else that of the last one.
 func deciding(entry *envoy.Entry) (*envoy.Decision, string) {
-	if entry.JWT != nil && entry.JWT.Effect != "allow" || entry.Authz == nil {
+	switch {
+	case entry.JWT != nil && entry.JWT.Effect != "allow":
 		return entry.JWT, ByJWT
+	case entry.RateLimit != nil && entry.RateLimit.Effect != "allow":
+		return entry.RateLimit, ByRateLimit
+	case entry.Authz != nil:
+		return entry.Authz, ByAuthz
 	}
-	return entry.Authz, ByAuthz
+	return entry.JWT, ByJWT
 }
 
 func (r *Result) compare() {
@@ -181,6 +191,9 @@ func (r *Result) checkReply(got *answer) {
 	}
 	if kind := got.header.Get("content-type"); kind != "application/problem+json" {
 		r.problem("the reply's content type is %q, want application/problem+json", kind)
+	}
+	if r.Want.Status == http.StatusTooManyRequests && got.header.Get("retry-after") == "" {
+		r.problem("the reply does not say when to come again")
 	}
 	if r.Want.Status != http.StatusUnauthorized {
 		return

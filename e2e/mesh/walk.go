@@ -8,9 +8,10 @@ import (
 
 // Who decides over a request.
 const (
-	ByTLS   = "tls"          // the handshake, before there is a request
-	ByJWT   = "jwt-filter"   // the user is not proven
-	ByAuthz = "authz-filter" // a policy allows it, or none does
+	ByTLS       = "tls"              // the handshake, before there is a request
+	ByJWT       = "jwt-filter"       // the user is not proven
+	ByRateLimit = "ratelimit-filter" // the user has had enough
+	ByAuthz     = "authz-filter"     // a policy allows it, or none does
 )
 
 // Outcome is what became of a request.
@@ -38,6 +39,8 @@ type Step struct {
 	// Decider is the workload whose Envoy decides. Empty means To.
 	Decider      string
 	Method, Path string
+	// Before is how many requests like it come before.
+	Before int
 	// Token is nil for a request without one.
 	Token func(context.Context, *Mesh) (string, error)
 	Want  Outcome
@@ -55,12 +58,15 @@ func Walk() []Step {
 	allow := Outcome{Effect: "allow", By: ByAuthz, Status: 200}
 	forbidden := Outcome{Effect: "deny", By: ByAuthz, Status: 403}
 	unauthorized := Outcome{Effect: "deny", By: ByJWT, Status: 401}
+	tooMany := Outcome{Effect: "deny", By: ByRateLimit, Status: 429}
 	noConnection := Outcome{Effect: "deny", By: ByTLS}
 	const record = "/records/42"
 	expired := Alice("read")
 	expired.ExpiredFor = 600
 	foreign := Alice("read")
 	foreign.Audience = "billing"
+	bob := Alice("read")
+	bob.Subject = "bob"
 
 	return []Step{
 		{
@@ -74,6 +80,10 @@ func Walk() []Step {
 		{
 			Name: "end to end, no token", Story: "an anonymous visitor gets no further than the gateway",
 			To: Gateway, Method: "GET", Path: record, Want: unauthorized,
+		},
+		{
+			Name: "too many requests", Story: "bob, who may read, too, has asked five times within a second; the gateway has him wait",
+			To: Gateway, Method: "GET", Path: record, Token: issued(bob), Before: 5, Want: tooMany,
 		},
 		{
 			Name: "the rule", Story: "backend, for a user with the read claim",

@@ -1,0 +1,81 @@
+package waf
+
+import (
+	"strconv"
+	"strings"
+)
+
+// ruleText is what the text of a directive tells of the rule that it makes, without the engine.
+type ruleText struct {
+	id        int // 0: a chained rule, or none
+	phase     int
+	tags      []string
+	variables string // as written: "REQUEST_HEADERS:Host|ARGS"; "" of a SecAction
+}
+
+// readRule reads a SecRule or SecAction; ok is false of any other directive. Both end in a list of actions in quotes.
+func readRule(d *directive) (r ruleText, ok bool) {
+	isRule := d.is("SecRule")
+	if !isRule && !d.is("SecAction") {
+		return r, false
+	}
+	options := strings.ReplaceAll(d.text, "\\\n", "")
+	_, options, _ = strings.Cut(options, " ")
+	options = strings.TrimSpace(options)
+	if isRule {
+		r.variables, _, _ = strings.Cut(options, " ")
+	}
+	end := strings.LastIndexByte(options, '"')
+	if end <= 0 {
+		return r, true
+	}
+	start := end - 1
+	for start >= 0 && (options[start] != '"' || start > 0 && options[start-1] == '\\') {
+		start--
+	}
+	r.phase = 2 // Coraza's default
+	for _, action := range splitActions(options[start+1 : end]) {
+		name, value, _ := strings.Cut(action, ":")
+		value = strings.Trim(strings.TrimSpace(value), "'")
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "id":
+			r.id, _ = strconv.Atoi(value)
+		case "tag":
+			r.tags = append(r.tags, value)
+		case "phase":
+			r.phase = phaseNumber(value)
+		}
+	}
+	return r, true
+}
+
+func phaseNumber(s string) int {
+	switch strings.ToLower(s) {
+	case "request":
+		return 2
+	case "response":
+		return 4
+	case "logging":
+		return 5
+	}
+	n, _ := strconv.Atoi(s)
+	return n
+}
+
+// splitActions cuts a list of actions at the commas that are not in single quotes.
+func splitActions(s string) []string {
+	var out []string
+	start, quoted := 0, false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\':
+			i++
+		case s[i] == '\'':
+			quoted = !quoted
+		case s[i] == ',' && !quoted:
+			out = append(out, s[start:i])
+			start = i + 1
+		}
+	}
+	return append(out, s[start:])
+}

@@ -10,10 +10,11 @@ import (
 type head struct {
 	method, target, authority string
 
-	hosts   int  // headers of that name
-	grpc    bool // the body is a conversation of binary messages
-	sized   bool // a length of the body is told
-	upgrade bool // another protocol is asked for
+	authorities int  // headers of that name
+	hosts       int  // of the other name
+	grpc        bool // the body is a conversation of binary messages
+	sized       bool // a length of the body is told
+	upgrade     bool // another protocol is asked for
 }
 
 // isTunnel tells whether what follows is not a body but another protocol. Envoy refuses an Upgrade that it was not
@@ -24,7 +25,7 @@ func (r *head) isTunnel() bool {
 
 // readHead reads the headers. What is wrong with them is for the record: two readers would take them for different requests.
 func readHead(headers [][2]string) (r head, wrong string) {
-	var methods, targets, authorities int
+	var methods, targets int
 	for i := range headers {
 		h := &headers[i]
 		switch h[0] {
@@ -36,7 +37,7 @@ func readHead(headers [][2]string) (r head, wrong string) {
 			targets++
 		case ":authority":
 			r.authority = h[1]
-			authorities++
+			r.authorities++
 		case "host":
 			r.hosts++
 		case "content-type":
@@ -47,7 +48,7 @@ func readHead(headers [][2]string) (r head, wrong string) {
 			r.upgrade = true
 		}
 	}
-	if methods > 1 || targets > 1 || authorities > 1 {
+	if methods > 1 || targets > 1 || r.authorities > 1 {
 		return r, "a pseudo-header is repeated"
 	}
 	if !match.ValidAuthority(r.authority) {

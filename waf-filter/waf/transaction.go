@@ -131,7 +131,7 @@ func (f *Firewall) unmatched(t *Transaction) Step {
 }
 
 func (t *Transaction) addRequestHeaders(headers [][2]string, r *head) {
-	if r.hosts == 0 && r.authority != "" {
+	if r.hosts == 0 && r.authorities > 0 {
 		t.tx.AddRequestHeader("host", r.authority) // rules look for it under this name, as HTTP/1.1 has it
 	}
 	for i := range headers {

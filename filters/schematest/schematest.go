@@ -91,7 +91,7 @@ func (c *checker) walk(schema object, value any, path string) {
 				continue // a JWK Set, which has a standard of its own
 			}
 			old := value[name]
-			value[name] = otherType(old)
+			value[name] = otherType(c.resolve(member), old)
 			_ = c.agree(path+"."+name+" of another type", false)
 			value[name] = old
 			c.walk(member, old, path+"."+name)
@@ -156,7 +156,11 @@ func names(schema object) map[string]bool {
 	return set
 }
 
-func otherType(value any) any {
+// otherType is a value of a type that a schema does not have.
+func otherType(schema object, value any) any {
+	if types, ok := schema["type"].([]any); ok && slices.Contains(types, any("array")) {
+		return 1
+	}
 	if _, ok := value.([]any); ok {
 		return "text"
 	}

@@ -135,8 +135,8 @@ func (d *decoder) defaultSet(o *config.Object) {
 		return
 	}
 	// The old form of coraza-proxy-wasm; with directives_map it does not count.
-	if rules.Present() && len(d.lists) == 0 {
-		d.config.Default = d.add("default", texts(rules), rules)
+	if list := texts(rules); rules.Present() && len(d.lists) == 0 {
+		d.config.Default = d.add("default", list, rules)
 	}
 }
 

@@ -101,7 +101,10 @@ func exclude(list []directive, exclusions []Exclusion, found []bool) []directive
 // mistake says where in the author's list a directive is that cannot be taken.
 func (s *SetConfig) mistake(bad *faulty) config.Mistake {
 	path := s.path
-	if !s.whole {
+	if bad.text == "" {
+		return config.Mistake{Path: path, What: bad.why}
+	}
+	if !s.whole && bad.line > 0 {
 		path += "[" + strconv.Itoa(bad.item) + "]"
 	}
 	return config.Mistake{Path: path, What: bad.place() + ", " + bad.name() + ": " + bad.why}
@@ -116,6 +119,7 @@ func compile(name string, list []directive) (*ruleSet, *faulty) {
 	set := &ruleSet{name: name, look: lookAt(list)}
 	nextWriter = set
 	defer func() { nextWriter = nil }()
+	list = slices.DeleteFunc(list, isMemoryLimit)
 	var text strings.Builder
 	for i := range list {
 		text.WriteString(list[i].text)
@@ -130,15 +134,25 @@ func compile(name string, list []directive) (*ruleSet, *faulty) {
 		return set, nil
 	}
 	bad := &faulty{why: reason(err)}
-	if progress.directives > 0 {
+	if progress.directives > 0 && strings.HasPrefix(err.Error(), inDirectives) {
 		bad.directive = list[progress.directives-1]
 	}
 	return nil, bad
 }
 
+// isMemoryLimit tells whether a directive says how much of a body is kept in memory. A proxy's filter has nowhere else to keep
+// it: a body past this limit, but not past SecRequestBodyLimit, could not be inspected. A wrong number is the engine's to refuse.
+func isMemoryLimit(d directive) bool {
+	limit, err := strconv.ParseUint(d.options(), 10, 32)
+	return d.is("SecRequestBodyInMemoryLimit") && err == nil && limit > 0
+}
+
+// inDirectives is how the engine begins an error of a directive; others are of all of them together.
+const inDirectives = "invalid WAF config from string: "
+
 // reason is the engine's error without the words in which it wraps what it read: those are told better by the place.
 func reason(err error) string {
-	text := strings.TrimPrefix(err.Error(), "invalid WAF config from string: ")
+	text := strings.TrimPrefix(err.Error(), inDirectives)
 	if rest, ok := strings.CutPrefix(text, "failed to compile the directive "); ok {
 		if _, why, ok := strings.Cut(rest, ": "); ok {
 			return why

@@ -15,7 +15,7 @@ import (
 
 // recordProperty is where a filter publishes its record.
 var recordProperty = map[string]string{"jwt-filter": "palisade.jwt.decision", "authz-filter": "palisade.authz",
-	"ratelimit-filter": "palisade.ratelimit"}
+	"ratelimit-filter": "palisade.ratelimit", "waf-filter": "palisade.waf"}
 
 // Native runs every case of the tables through a filter's own code, with a host that is a fake.
 func Native(t *testing.T, f host.Filter, pattern string) {
@@ -86,7 +86,7 @@ func (c *Case) before(h *hosttest.Host, request func() (host.Action, error)) err
 
 func (c *Case) host(t *testing.T) *hosttest.Host {
 	t.Helper()
-	h := &hosttest.Host{Config: c.ConfigJSON(t), Headers: c.HeaderList(t), Properties: c.Properties(t)}
+	h := &hosttest.Host{Config: c.ConfigJSON(t), Headers: c.HeaderList(t), Properties: c.Properties(t), End: true}
 	if c.CEL != nil {
 		h.Functions = engine(c.CEL)
 	}

@@ -37,7 +37,7 @@ type Host struct {
 	// Bodies and trailers, as far as they are there.
 	Body, UpstreamBody         string
 	Trailers, UpstreamTrailers [][2]string
-	// End is whether nothing of the message at hand follows.
+	// End is whether nothing of the message at hand follows: NextRequest says so.
 	End bool
 	// Closed is a stream that was reset.
 	Closed bool

@@ -23,7 +23,7 @@ func (h *Host) NextRequest(headers [][2]string, properties map[string]string) {
 	h.Headers, h.Properties = slices.Clone(headers), map[string]string{}
 	maps.Copy(h.Properties, properties)
 	h.Sent, h.Resumed, h.Calls, h.Logs, h.Response = nil, false, nil, nil, nil
-	h.Body, h.UpstreamBody, h.Trailers, h.UpstreamTrailers, h.End, h.Closed = "", "", nil, nil, false, false
+	h.Body, h.UpstreamBody, h.Trailers, h.UpstreamTrailers, h.End, h.Closed = "", "", nil, nil, true, false
 }
 
 // park puts the request at hand away and overwrites what was lent for it.

@@ -300,6 +300,12 @@ func (t *Transaction) interruption(i *types.Interruption, err error) Step {
 // fail blocks because the engine could not tell.
 func (t *Transaction) fail(why string) Step { return t.deny(503, "", "the engine failed: "+why) }
 
+// Fail blocks a part of the stream that could not be had.
+func (t *Transaction) Fail(p Phase, why string) Step {
+	t.phase = p
+	return t.fail(why)
+}
+
 func (t *Transaction) deny(status uint32, rule, reason string) Step {
 	policy := ""
 	if t.set != nil {

@@ -9,7 +9,7 @@ include toolchain/versions.env
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI_LINT_VERSION)
 
 # go-files DIR...: the Go files (and embedded data) below these directories that a build may depend on.
-go-files = $(shell find $(1) -type f \( -name '*.go' -o -name '*.json' -o -name '*.yaml' \) \
+go-files = $(shell find $(1) -type f \( -name '*.go' -o -name '*.json' -o -name '*.yaml' -o -name '*.conf' \) \
 	! -name '*_test.go' ! -path '*/testdata/*' ! -path '*/.cache/*' 2>/dev/null)
 
 # What each test package finds out about the build, wherever it runs.

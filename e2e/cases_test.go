@@ -27,7 +27,7 @@ import (
 // natively and under wazero, here in stock Envoy with real connections, real
 // certificates and, where authz-filter needs claims, real tokens.
 func TestCases(t *testing.T) {
-	for _, filter := range []string{"jwt-filter", "authz-filter", "ratelimit-filter"} {
+	for _, filter := range []string{"jwt-filter", "authz-filter", "ratelimit-filter", "waf-filter"} {
 		t.Run(filter, func(t *testing.T) {
 			for _, file := range casetest.LoadAll(t, "../"+filter+"/testdata/*.yaml") {
 				ring := startRing(t, file)
@@ -145,6 +145,8 @@ func (r *ring) run(t *testing.T, c *casetest.Case) {
 		record = entry.JWT
 	case "ratelimit-filter":
 		record = entry.RateLimit
+	case "waf-filter":
+		record = entry.WAF
 	}
 	require.NotNil(t, record, "no record of %s; status %d, %s", r.filter, status, body)
 

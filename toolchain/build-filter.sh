@@ -4,7 +4,7 @@
 #   toolchain/build-filter.sh PACKAGE OUT.wasm [EXPORTS]
 #
 # PACKAGE is the directory of a Go main package. EXPORTS are the functions to keep, separated by commas; by default
-# what artifacts.json lists for OUT. Everything that they do not reach is removed: the SDK exports every Proxy-Wasm callback, and
+# what artifacts.json lists for OUT, which may have build tags and a garbage collector there, too. Everything that they do not reach is removed: the SDK exports every Proxy-Wasm callback, and
 # Envoy calls whatever is exported, so an unused callback costs time in every request.
 #
 # PALISADE_GC chooses another garbage collector (see RATIONALE.md), TINYGO_FLAGS adds flags; both are for measuring.
@@ -17,17 +17,22 @@ package=$1 out=$2
 # The tools beside this script belong to its module, whichever the package is of.
 tool() { (cd "$toolchain_dir/.." && go run "./toolchain/$1" "${@:2}"); }
 exports=${3-}
-[ -n "$exports" ] || exports=$(tool wasmcheck -exports "$(basename "$out" .wasm)")
+tags= own_gc=
+[ -n "$exports" ] || {
+	exports=$(tool wasmcheck -print exports "$(basename "$out" .wasm)")
+	tags=$(tool wasmcheck -print tags "$(basename "$out" .wasm)")
+	own_gc=$(tool wasmcheck -print gc "$(basename "$out" .wasm)")
+}
 
 case $out in /*) ;; *) out=$PWD/$out ;; esac
 mkdir -p "$(dirname "$out")"
 work=$(mktemp -d "$(dirname "$out")/.$(basename "$out").XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-gc=${PALISADE_GC:-precise}
+gc=${PALISADE_GC:-${own_gc:-precise}}
 case $gc in
-nottinygc) gc_flags="-gc=custom -tags=custommalloc,nottinygc_envoy" ;;
-*) gc_flags="-gc=$gc" ;;
+nottinygc) gc_flags="-gc=custom -tags=custommalloc,nottinygc_envoy${tags:+,$tags}" ;;
+*) gc_flags="-gc=$gc ${tags:+-tags=$tags}" ;;
 esac
 
 "$toolchain_dir/tinygo.sh" --setup

@@ -14,6 +14,7 @@ type Entry struct {
 	// Details are Envoy's own words on who replied, %RESPONSE_CODE_DETAILS%.
 	Details               string
 	JWT, Authz, RateLimit *Decision
+	WAF                   *Decision
 	// Claims are what jwt-filter published of the request's tokens, as JSON; ""
 	// where it did not.
 	Claims string
@@ -48,6 +49,7 @@ func accessLog() object {
 			"authz":      "%FILTER_STATE(wasm.palisade.authz:PLAIN)%",
 			"claims":     "%FILTER_STATE(wasm.palisade.jwt:PLAIN)%",
 			"ratelimit":  "%FILTER_STATE(wasm.palisade.ratelimit:PLAIN)%",
+			"waf":        "%FILTER_STATE(wasm.palisade.waf:PLAIN)%",
 		}},
 	})
 }
@@ -66,6 +68,7 @@ func (e *Envoy) Entry(ctx context.Context, requestID string) (*Entry, error) {
 		Authz     *string `json:"authz"`
 		Claims    *string `json:"claims"`
 		RateLimit *string `json:"ratelimit"`
+		WAF       *string `json:"waf"`
 	}
 	if err := json.Unmarshal([]byte(line), &fields); err != nil {
 		return nil, fmt.Errorf("envoy: access log line %s: %w", line, err)
@@ -81,6 +84,9 @@ func (e *Envoy) Entry(ctx context.Context, requestID string) (*Entry, error) {
 		return nil, err
 	}
 	if entry.RateLimit, err = decision(fields.RateLimit); err != nil {
+		return nil, err
+	}
+	if entry.WAF, err = decision(fields.WAF); err != nil {
 		return nil, err
 	}
 	return entry, nil
@@ -101,7 +107,7 @@ func decision(text *string) (*Decision, error) {
 // group of a regex is cut out of the name, the second becomes the value.
 func statsTags() list {
 	var tags list
-	for _, label := range []string{"filter", "effect", "policy", "mode", "result", "kind", "provider", "on"} {
+	for _, label := range []string{"filter", "effect", "policy", "mode", "result", "kind", "provider", "on", "rule", "severity", "phase"} {
 		tags = append(tags, object{
 			"tag_name": label,
 			"regex":    `^wasmcustom\.palisade\.[a-z_]+(?:\.[^.]+\.[^.]+)*?(\.` + label + `\.([^.]+))`,

@@ -18,6 +18,8 @@ var envoyImports string
 type Artifact struct {
 	Package  string   `json:"package"`  // directory of its main package
 	Exports  []string `json:"exports"`  // sorted, exactly these
+	Tags     []string `json:"tags"`     // build tags
+	GC       string   `json:"gc"`       // garbage collector; "": TinyGo's precise one
 	MaxBytes int      `json:"maxBytes"` // budget for its size
 }
 

@@ -2,7 +2,8 @@
 //
 //	wasmcheck -build build              checks every artifact
 //	wasmcheck -build build jwt-filter   checks one
-//	wasmcheck -exports jwt-filter       prints the exports that it must have, separated by commas
+//	wasmcheck -print exports jwt-filter prints the exports that it must have, separated by commas; tags: the build tags that it
+//	                                    is compiled with; gc: its garbage collector
 package main
 
 import (
@@ -18,26 +19,21 @@ import (
 func main() {
 	file := flag.String("artifacts", "toolchain/artifacts.json", "what each artifact may be")
 	build := flag.String("build", "build", "where the artifacts are")
-	exports := flag.String("exports", "", "print the exports of this artifact and exit")
+	what := flag.String("print", "", "print the exports, tags or gc of one artifact and exit")
 	flag.Parse()
-	if err := run(*file, *build, *exports, flag.Args()); err != nil {
+	if err := run(*file, *build, *what, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "wasmcheck:", err)
 		os.Exit(1)
 	}
 }
 
-func run(file, build, exports string, names []string) error {
+func run(file, build, what string, names []string) error {
 	artifacts, err := ReadArtifacts(file)
 	if err != nil {
 		return err
 	}
-	if exports != "" {
-		a, ok := artifacts[exports]
-		if !ok {
-			return fmt.Errorf("%s has no artifact %q", file, exports)
-		}
-		fmt.Println(strings.Join(a.Exports, ","))
-		return nil
+	if what != "" {
+		return tell(artifacts, what, names)
 	}
 	if len(names) == 0 {
 		names = slices.Sorted(maps.Keys(artifacts))
@@ -64,6 +60,28 @@ func run(file, build, exports string, names []string) error {
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d faults", failed)
+	}
+	return nil
+}
+
+// tell says one thing about one artifact.
+func tell(artifacts map[string]Artifact, what string, names []string) error {
+	if len(names) != 1 {
+		return fmt.Errorf("-print %s: name one artifact", what)
+	}
+	a, ok := artifacts[names[0]]
+	if !ok {
+		return fmt.Errorf("there is no artifact %q", names[0])
+	}
+	switch what {
+	case "exports":
+		fmt.Println(strings.Join(a.Exports, ","))
+	case "tags":
+		fmt.Println(strings.Join(a.Tags, ","))
+	case "gc":
+		fmt.Println(a.GC)
+	default:
+		return fmt.Errorf("-print %s: expected exports, tags or gc", what)
 	}
 	return nil
 }

@@ -74,6 +74,19 @@ func reply(text string) []byte {
 	return []byte(text)
 }
 
+// Rules of a firewall have statuses of their authors' choice.
+func TestReplyToAnyStatus(t *testing.T) {
+	for status, want := range map[uint32][2]any{
+		413: {"Content Too Large", int32(8)}, 418: {"Request Refused", int32(7)}, 500: {"Internal Server Error", int32(14)},
+		502: {"Service Unavailable", int32(14)},
+	} {
+		grpc := decision.Response{}.Reply(decision.Decision{Status: status}, "", true)
+		assert.Equal(t, want[1], grpc.GRPC, status)
+		reply := decision.Response{}.Reply(decision.Decision{Status: status}, "", false)
+		assert.Contains(t, string(reply.Body), `"title":"`+want[0].(string)+`"`)
+	}
+}
+
 func TestAuditLogs(t *testing.T) {
 	assert.True(t, decision.AuditAll.Logs(decision.Allow))
 	assert.True(t, decision.AuditDenied.Logs(decision.Deny))

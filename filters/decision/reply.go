@@ -112,8 +112,16 @@ func status(code uint32) (title string, grpc int32) {
 		return "Unauthorized", grpcUnauthenticated
 	case 403:
 		return "Forbidden", grpcPermissionDenied
+	case 413:
+		return "Content Too Large", grpcResourceExhausted
 	case 429:
 		return "Too Many Requests", grpcResourceExhausted
+	case 500:
+		return "Internal Server Error", grpcUnavailable
+	}
+	// Statuses that only a rule's author chooses: what is the client's to change is said to be its own.
+	if code >= 400 && code < 500 {
+		return "Request Refused", grpcPermissionDenied
 	}
 	return "Service Unavailable", grpcUnavailable
 }

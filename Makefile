@@ -64,6 +64,7 @@ test: unit wasm-check wasm-test e2e ## everything that CI checks, but for lint
 .PHONY: unit
 unit: ## the Go packages, natively
 	PALISADE_BUILD_DIR= go test $$(go list ./... | grep -v '/e2e')
+	PALISADE_BUILD_DIR= go test -tags coraza.rule.multiphase_evaluation ./waf-filter/waf # as the module is built
 
 .PHONY: wasm-check
 wasm-check: $(ARTIFACTS) ## each artifact's imports, exports and size

@@ -26,6 +26,7 @@ func TestCheck(t *testing.T) {
 			[]string{`:1:7: $.mode: found "on", expected one of enforce, dry-run`, `:2:16: $.defaultAction: found "maybe", expected one of deny, allow`}},
 		{"what is missing is at its parent", "jwt-filter", "providers:\n  corp:\n    issuer: https://idp.example\n",
 			[]string{`$.providers.corp.jwks: missing`}},
+		{"wrong directive", "waf-filter", "rules:\n  - SecRuleEngine On\n  - |\n    SecNonsense 1\n", []string{":3:5: $.rules[1]: line 1, SecNonsense"}},
 		{"not YAML", "authz-filter", "policies: [\n", []string{":1:"}},
 	}
 	for _, test := range tests {
@@ -58,7 +59,7 @@ func TestCheckReadsStandardInputAndWritesJSON(t *testing.T) {
 
 func TestCheckSaysHowItIsCalled(t *testing.T) {
 	for _, args := range [][]string{
-		{"check", "-f", "authz-filter"}, {"check", "-f", "waf-filter", "-"}, {"check", "-f", "authz-filter", "-o", "xml", "-"}, {"check", "-"},
+		{"check", "-f", "authz-filter"}, {"check", "-f", "no-filter", "-"}, {"check", "-f", "authz-filter", "-o", "xml", "-"}, {"check", "-"},
 	} {
 		_, err := run(t, "{}", args...)
 		require.Error(t, err, args)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/palisade-mesh/palisade/filters/casetest"
+	"github.com/palisade-mesh/palisade/filters/wasmtest"
 	"github.com/palisade-mesh/palisade/waf-filter/plugin"
 )
 
@@ -18,3 +19,7 @@ func TestFaultsNeverWidenAccess(t *testing.T) { casetest.Faults(t, plugin.Filter
 // A request must be decided as if it were a worker's first, whatever was there before.
 
 func TestWarm(t *testing.T) { casetest.NativeWarm(t, plugin.Filter, cases) }
+
+func TestWasmCases(t *testing.T) {
+	casetest.Wasm(t, plugin.Filter.Name, wasmtest.Artifact(t, plugin.Filter.Name), cases)
+}

@@ -21,6 +21,7 @@ var configTests = map[string]func(*testing.T, *configs.Credentials){
 	"sidecar-inbound.yaml":   testSidecarInbound,
 	"gateway.yaml":           testGateway,
 	"gateway-ratelimit.yaml": testGatewayRateLimit,
+	"gateway-waf.yaml":       testGatewayWAF,
 	"egress-gateway.yaml":    testEgressGateway,
 	"sidecar-outbound.yaml":  testSidecarOutbound,
 	"sidecar-jwt-authn.yaml": testSidecarJWTAuthn,
@@ -50,7 +51,7 @@ func TestConfigsAsTheyAre(t *testing.T) {
 	dir := t.TempDir()
 	_, err = configs.Issue(filepath.Join(dir, "build", "certs"))
 	require.NoError(t, err)
-	for _, filter := range []string{"jwt-filter", "authz-filter", "ratelimit-filter"} {
+	for _, filter := range []string{"jwt-filter", "authz-filter", "ratelimit-filter", "waf-filter"} {
 		file, err := envoy.WasmFile(filter)
 		require.NoError(t, err)
 		require.NoError(t, os.Symlink(file, filepath.Join(dir, "build", filter+".wasm")))

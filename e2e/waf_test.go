@@ -6,12 +6,14 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/palisade-mesh/palisade/e2e/configs"
 	"github.com/palisade-mesh/palisade/e2e/envoy"
 )
 
@@ -123,4 +125,30 @@ func TestWAFWrongDirective(t *testing.T) {
 	}))
 	refusal := refused(t, err)
 	assert.Contains(t, refusal.Error()+refusal.Log, "$.rules[1]")
+}
+
+// testGatewayWAF has the internet send what it sends.
+func testGatewayWAF(t *testing.T, credentials *configs.Credentials) {
+	var served atomic.Int64
+	frontend := startFrontend(t, credentials, func(*http.Request) { served.Add(1) })
+	bootstrap, err := credentials.Render("gateway-waf.yaml", map[int]int{15060: 0, 8445: 0, 15016: frontend})
+	require.NoError(t, err)
+	gateway := startEnvoy(t, bootstrap)
+	url := "https://" + gateway.Listener("internet")
+	browser := http.Header{"User-Agent": {"Mozilla/5.0"}, "Accept": {"*/*"}}
+	for path, want := range map[string]int{
+		"/records/42":                  http.StatusOK,
+		"/records/42?q=1'+OR+1=1--":    http.StatusForbidden,
+		"/search?q=1'+OR+1=1--":        http.StatusOK, // excluded
+		"/search?other=1'+OR+1=1--":    http.StatusForbidden,
+		"/search?q=<script>x</script>": http.StatusForbidden, // another attack than the excluded
+	} {
+		status, body := get(t, credentials.InternetTLS(), url+path, browser)
+		assert.Equal(t, want, status, "%s: %s", path, body)
+	}
+	assert.EqualValues(t, 2, served.Load(), "a refused request must not reach the frontend")
+	metrics, err := gateway.Prometheus(t.Context())
+	require.NoError(t, err)
+	assert.True(t, strings.Contains(metrics, `palisade_decisions{filter="waf",effect="deny",policy="crs-pl1",mode="enforce"} 3`), ours(metrics))
+	assert.True(t, strings.Contains(metrics, `rule="942100",`), ours(metrics))
 }

@@ -141,6 +141,9 @@ func (p *plugin) ResponseHeaders(h host.Host) host.Action {
 		return p.decided(h, s, step)
 	}
 	s.started = true
+	if s.record.Effect == "" { // an answer that does not wait for the request's end
+		return p.decided(h, s, waf.Pass)
+	}
 	return host.Continue
 }
 

@@ -146,6 +146,21 @@ func TestBlockedAnswerThatHasBegun(t *testing.T) {
 	e.end()
 }
 
+// An upstream may answer before it has read the request: what was seen of that is decided on.
+func TestAnswerBeforeTheRequestEnds(t *testing.T) {
+	e, _ := begin(t, "")
+	require.Equal(t, host.Stop, e.body("a=1", false))
+	require.Equal(t, host.Continue, e.answer(text))
+	assert.Contains(t, e.record(), `"effect":"allow"`)
+	e.end()
+
+	e, _ = begin(t, "")
+	require.Equal(t, host.Stop, e.body("a=attack", false))
+	require.Equal(t, host.Stop, e.answer(text))
+	assert.EqualValues(t, 418, e.host.Sent.Status)
+	e.end()
+}
+
 func TestDryRunPassesAllParts(t *testing.T) {
 	e, action := begin(t, `, "mode": "dry-run"`, [2]string{"x", "attack"})
 	require.Equal(t, host.Continue, action)

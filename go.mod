@@ -17,6 +17,7 @@ require (
 	github.com/tetratelabs/wazero v1.12.0
 	github.com/tidwall/gjson v1.20.1
 	github.com/urfave/cli/v3 v3.14.0
+	github.com/wasilibs/go-aho-corasick v0.6.0
 	github.com/wasilibs/nottinygc v0.7.1
 	golang.org/x/sys v0.48.0
 	google.golang.org/grpc v1.85.0
@@ -57,7 +58,6 @@ require (
 	github.com/ulikunitz/xz/v2 v2.0.0-dev.4 // indirect
 	github.com/valllabh/ocsf-schema-golang v1.0.3 // indirect
 	github.com/valyala/fastjson v1.6.10 // indirect
-	github.com/wasilibs/go-aho-corasick v0.6.0 // indirect
 	github.com/wasilibs/go-libinjection v0.5.0 // indirect
 	github.com/wasilibs/go-re2 v1.6.0 // indirect
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect

@@ -152,6 +152,10 @@ type Handler interface {
 	RequestHeaders(h Host) Action
 }
 
+// Closer is what a Handler also is that frees something when its plugin is deleted. The module has to export proxy_on_delete,
+// or it is heard of when another plugin is configured.
+type Closer interface{ Close() }
+
 // Background is what a Handler also is that has work beside its requests. Calls of its callbacks are about no stream
 // until it enters one.
 type Background interface {

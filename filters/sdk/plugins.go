@@ -54,16 +54,29 @@ func (t *pluginTable) create(id uint32) *plugin {
 // have to export proxy_on_delete, which is called for streams, too: an entry into the VM for every request. So, for
 // modules that have not, the host is asked, when a plugin is configured, whether the others' contexts are still there.
 func (t *pluginTable) sweep(isThere func(id uint32) bool) {
-	t.list = slices.DeleteFunc(t.list, func(p *plugin) bool { return !isThere(p.id) })
+	t.list = slices.DeleteFunc(t.list, func(p *plugin) bool {
+		gone := !isThere(p.id)
+		if gone {
+			p.close()
+		}
+		return gone
+	})
 }
 
 // remove forgets a plugin. An id that is a stream's is none's.
 func (t *pluginTable) remove(id uint32) {
 	for i, p := range t.list { // not sweep: what its function refers to would be allocated for each stream
 		if p.id == id {
+			p.close()
 			t.list = slices.Delete(t.list, i, i+1)
 			return
 		}
+	}
+}
+
+func (p *plugin) close() {
+	if c, ok := p.handler.(host.Closer); ok {
+		c.Close()
 	}
 }
 

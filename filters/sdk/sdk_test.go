@@ -91,6 +91,27 @@ type named string
 
 func (named) RequestHeaders(host.Host) host.Action { return host.Stop }
 
+// closing is one that wants to know of its end.
+type closing struct {
+	named
+	closed *int
+}
+
+func (c closing) Close() { *c.closed++ }
+
+func TestPluginIsClosed(t *testing.T) {
+	var p pluginTable
+	closed := 0
+	for id := range uint32(3) {
+		p.create(id).handler = closing{closed: &closed}
+	}
+	p.remove(1)
+	assert.Equal(t, 1, closed)
+	p.sweep(func(id uint32) bool { return id != 2 })
+	assert.Equal(t, 2, closed)
+	assert.Len(t, p.list, 1)
+}
+
 func handlerOf(t *pluginTable, stream uint32, s *streamTable) host.Handler {
 	if p := t.of(stream, s); p != nil {
 		return p.handler

@@ -250,6 +250,9 @@ func (p *plugin) StreamEnd(h host.Host) {
 	s.tx.Close()
 }
 
+// Close implements host.Closer. Streams have ended by now.
+func (p *plugin) Close() { p.firewall.Close() }
+
 // next reads what has come of a body since the last time. The host counts from where it began to keep it.
 func (s *stream) next(size uint32, read func(start, size uint32) ([]byte, error)) ([]byte, error) {
 	if size <= s.read {

@@ -45,6 +45,26 @@ func TestALeaseIsKept(t *testing.T) {
 	assert.Len(t, h.HTTPCalls, 1)
 }
 
+// TestAWorkerHeldUp: one that has read the clock before another took the lease, or had its answer, does not fetch as well. A lease that
+// is further ahead than that is of a clock which was set back.
+func TestAWorkerHeldUp(t *testing.T) {
+	h := &hosttest.Host{Clusters: []string{"idp"}}
+	fetcher, other := newKeeper(t), newKeeper(t)
+	now := time.Unix(1_700_000_000, 0)
+	fetcher.Tick(h, now, false)
+	other.Tick(h, now.Add(-100*time.Millisecond), false)
+	require.Len(t, h.HTTPCalls, 1)
+	h.Answer(1, "200", testSet, func(id host.CallID, size uint32) { fetcher.HTTPResponse(h, id, size, now) })
+	other.Tick(h, now.Add(-100*time.Millisecond), false)
+	require.Len(t, h.HTTPCalls, 1)
+	other.Tick(h, now.Add(-time.Hour), false)
+	require.Len(t, h.HTTPCalls, 2)
+
+	s := state{unknownID: 10_000}
+	assert.False(t, s.mayAskForID(9_900))
+	assert.True(t, s.mayAskForID(1_000))
+}
+
 // TestALeaseIsTakenOver: whoever fetches may be gone, with its configuration or its VM.
 func TestALeaseIsTakenOver(t *testing.T) {
 	h := &hosttest.Host{Clusters: []string{"idp"}}

@@ -60,9 +60,12 @@ func parse(b []byte) state {
 
 // A clock may be set back. What then lies further ahead than it can is taken for past, or nobody would fetch for as long.
 
+// But a worker may have read the clock before another wrote the state, and been held up for so long.
+const heldUp = leaseTime
+
 // leased tells whether somebody is fetching.
 func (s *state) leased(now int64) bool {
-	return s.lease > now && s.lease <= now+leaseTime.Milliseconds()
+	return s.lease > now && s.lease <= now+(leaseTime+heldUp).Milliseconds()
 }
 
 // due is when the set is to be fetched again, for a worker that keeps it so long.
@@ -74,7 +77,7 @@ func (s *state) due(now, keep int64) int64 {
 	if s.failures == 0 {
 		next = min(next, s.fetched+keep)
 	}
-	if next > now+max(keep, maxBackOff.Milliseconds()) {
+	if next > now+max(keep, (maxBackOff*5/4+heldUp).Milliseconds()) {
 		return now
 	}
 	return next
@@ -82,7 +85,7 @@ func (s *state) due(now, keep int64) int64 {
 
 // mayAskForID tells whether the set may be fetched because of an unknown key ID.
 func (s *state) mayAskForID(now int64) bool {
-	return now >= s.unknownID+unknownIDInterval.Milliseconds() || s.unknownID > now
+	return now >= s.unknownID+unknownIDInterval.Milliseconds() || s.unknownID > now+heldUp.Milliseconds()
 }
 
 // succeed notes a fetch that brought a set. random is from 0 to 1.

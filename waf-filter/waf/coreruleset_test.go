@@ -3,15 +3,10 @@ package waf_test
 import (
 	"bufio"
 	"bytes"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"net/http"
-	"net/url"
-	"os"
 	"regexp"
 	"runtime"
 	"slices"
@@ -19,83 +14,20 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"text/template"
 
-	"github.com/corazawaf/coraza-coreruleset/v4/tests"
-	"github.com/goccy/go-yaml"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/palisade-mesh/palisade/e2e/coreruleset"
 	"github.com/palisade-mesh/palisade/waf-filter/waf"
 )
 
-// The Core Rule Set's regression tests, as they come in its Go module, in go-ftw's format.
-type ftwFile struct {
-	RuleID int       `yaml:"rule_id"`
-	Tests  []ftwTest `yaml:"tests"`
-}
-
-type ftwTest struct {
-	ID     int        `yaml:"test_id"`
-	Stages []ftwStage `yaml:"stages"`
-}
-
-type ftwStage struct {
-	Input struct {
-		Method   *string       `yaml:"method"`
-		URI      *string       `yaml:"uri"`
-		Version  *string       `yaml:"version"`
-		Headers  yaml.MapSlice `yaml:"headers"`
-		Data     string        `yaml:"data"`
-		Encoded  string        `yaml:"encoded_request"`
-		Complete *bool         `yaml:"autocomplete_headers"`
-	} `yaml:"input"`
-	Output ftwOutput `yaml:"output"`
-}
-
-type ftwOutput struct {
-	Status      int   `yaml:"status"`
-	ExpectError *bool `yaml:"expect_error"`
-	Log         struct {
-		Expect       []int  `yaml:"expect_ids"`
-		NotExpect    []int  `yaml:"no_expect_ids"`
-		MatchRegex   string `yaml:"match_regex"`
-		NoMatchRegex string `yaml:"no_match_regex"`
-	} `yaml:"log"`
-}
-
-// exception is a test that is not expected to come out as the suite says, with the reason.
-type exception struct {
-	Test   string     `yaml:"test"`
-	Reason string     `yaml:"reason"`
-	Output *ftwOutput `yaml:"output"` // what is expected instead; absent: the test is not run
-	// Multiphase is for what differs only if rules are evaluated in every phase that has one of their variables.
-	Multiphase bool `yaml:"multiphase"`
-}
-
-const maxExceptions = 40
-
-func loadExceptions(t *testing.T) map[string]exception {
-	t.Helper()
-	text, err := os.ReadFile("testdata/coreruleset-exceptions.yaml")
-	require.NoError(t, err)
-	var list []exception
-	require.NoError(t, yaml.UnmarshalWithOptions(text, &list, yaml.Strict()))
-	require.LessOrEqual(t, len(list), maxExceptions)
-	byTest := map[string]exception{}
-	for _, e := range list {
-		require.NotEmpty(t, e.Reason, e.Test)
-		require.NotContains(t, byTest, e.Test)
-		if multiphase || !e.Multiphase {
-			byTest[e.Test] = e
-		}
-	}
-	return byTest
-}
-
 // TestCoreRuleSet runs the suite with the settings that it asks for, see rules/ftw.conf.
 func TestCoreRuleSet(t *testing.T) {
-	exceptions := loadExceptions(t)
+	exceptions, err := coreruleset.LoadExceptions(multiphase, "testdata/coreruleset-exceptions.yaml")
+	require.NoError(t, err)
+	files, err := coreruleset.Load()
+	require.NoError(t, err)
 	var ran, skipped, overridden atomic.Int32
 	unused := maps.Clone(exceptions)
 	// A firewall is not safe for concurrent use.
@@ -104,35 +36,26 @@ func TestCoreRuleSet(t *testing.T) {
 		firewalls <- compile(t, `{"rules": ["Include @recommended-conf", "Include @ftw-conf", "Include @crs-setup-conf",
 			"Include @owasp_crs/*.conf"]}`)
 	}
-	files, err := fs.Glob(tests.FS, "*/*.yaml")
-	require.NoError(t, err)
-	require.Len(t, files, 318)
 	t.Run("files", func(t *testing.T) {
-		for _, name := range files {
-			text, err := fs.ReadFile(tests.FS, name)
-			require.NoError(t, err)
-			var file ftwFile
-			require.NoError(t, yaml.Unmarshal(text, &file), name)
+		for _, file := range files {
 			for _, test := range file.Tests {
-				delete(unused, file.name(test))
+				delete(unused, test.Name)
 			}
 			t.Run(strconv.Itoa(file.RuleID), func(t *testing.T) {
 				t.Parallel()
 				f := <-firewalls
 				defer func() { firewalls <- f }()
 				for _, test := range file.Tests {
-					e, excepted := exceptions[file.name(test)]
-					if excepted && e.Output == nil {
-						skipped.Add(1)
-						continue
-					}
-					if excepted {
+					if e, excepted := exceptions[test.Name]; excepted {
+						if !e.Apply(&test) {
+							skipped.Add(1)
+							continue
+						}
 						overridden.Add(1)
-						test.Stages[len(test.Stages)-1].Output = *e.Output
 					}
 					ran.Add(1)
 					for _, stage := range test.Stages {
-						stage.run(t, f, file.name(test))
+						stage.Output.Check(t, test.Name, send(t, f, &stage.Input))
 					}
 				}
 			})
@@ -141,39 +64,20 @@ func TestCoreRuleSet(t *testing.T) {
 	assert.Empty(t, slices.Sorted(maps.Keys(unused)), "exceptions of tests that there are not")
 	t.Logf("%d tests of %d files ran, %d of them with another expectation; %d did not run", ran.Load(), len(files), overridden.Load(), skipped.Load())
 	if !t.Failed() {
-		assert.EqualValues(t, 4674, ran.Load()+skipped.Load())
+		assert.EqualValues(t, coreruleset.Tests, ran.Load()+skipped.Load())
 	}
 }
 
-func (f *ftwFile) name(test ftwTest) string { return fmt.Sprintf("%d-%d", f.RuleID, test.ID) }
-
-func (s *ftwStage) run(t *testing.T, f *waf.Firewall, name string) {
+func send(t *testing.T, f *waf.Firewall, input *coreruleset.Input) coreruleset.Result {
 	t.Helper()
-	r, err := s.request()
-	status, log := 400, "" // what is not HTTP is refused by whatever reads it
-	if err == nil {
-		status, log = r.through(f)
+	sent, err := input.Request()
+	require.NoError(t, err)
+	r, err := read(sent)
+	if err != nil {
+		return coreruleset.Result{Status: 400, NotHTTP: err} // what is not HTTP is refused by whatever reads it
 	}
-	o := &s.Output
-	if o.ExpectError != nil {
-		assert.Equal(t, *o.ExpectError, err != nil, "%s: the request is not HTTP: %v", name, err)
-		return
-	}
-	if o.Status != 0 {
-		assert.Equal(t, o.Status, status, "%s: status\n%s", name, log)
-	}
-	for _, id := range o.Log.Expect {
-		assert.Contains(t, log, fmt.Sprintf("[id \"%d\"]", id), name)
-	}
-	for _, id := range o.Log.NotExpect {
-		assert.NotContains(t, log, fmt.Sprintf("[id \"%d\"]", id), name)
-	}
-	if o.Log.MatchRegex != "" {
-		assert.Regexp(t, o.Log.MatchRegex, log, name)
-	}
-	if o.Log.NoMatchRegex != "" {
-		assert.NotRegexp(t, o.Log.NoMatchRegex, log, name)
-	}
+	status, log := r.through(f)
+	return coreruleset.Result{Status: status, Log: log}
 }
 
 // ftwRequest is a request as a proxy has read it.
@@ -183,88 +87,16 @@ type ftwRequest struct {
 	body                    []byte
 }
 
-// request makes of a stage what go-ftw would send, and reads it as a server does.
-func (s *ftwStage) request() (*ftwRequest, error) {
-	if s.Input.Encoded != "" {
-		raw, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s.Input.Encoded), ""))
-		if err != nil {
-			return nil, err
-		}
-		return readRequest(raw)
+// read reads a request as a server does.
+func read(sent *coreruleset.Request) (*ftwRequest, error) {
+	if sent.Raw != nil {
+		return readRequest(sent.Raw)
 	}
-	r := &ftwRequest{method: or(s.Input.Method, "GET"), target: or(s.Input.URI, "/"), version: or(s.Input.Version, "HTTP/1.1")}
-	contentType := ""
-	sized, connection := false, false
-	for _, h := range s.Input.Headers {
-		name, value := fmt.Sprint(h.Key), fmt.Sprint(h.Value)
-		r.headers = append(r.headers, [2]string{strings.ToLower(name), value})
-		switch strings.ToLower(name) {
-		case "content-type":
-			contentType = value
-		case "content-length":
-			sized = true
-		case "connection":
-			connection = true
-		}
-	}
-	data := expandTemplate(s.Input.Data)
-	complete := s.Input.Complete == nil || *s.Input.Complete
-	if data != "" && complete {
-		if contentType == "" {
-			contentType = "application/x-www-form-urlencoded"
-			r.headers = append(r.headers, [2]string{"content-type", contentType})
-		}
-		if contentType == "application/x-www-form-urlencoded" {
-			data = encodeForm(data)
-		}
-	}
-	if strings.HasPrefix(contentType, "multipart/form-data;") {
-		data = strings.ReplaceAll(data, "\n", "\r\n")
-	}
-	r.body = []byte(data)
-	if complete {
-		if !connection {
-			r.headers = append(r.headers, [2]string{"connection", "close"})
-		}
-		hasBody := r.method == "POST" || r.method == "PUT" || r.method == "PATCH" || r.method == "DELETE"
-		if !sized && (data != "" || hasBody) {
-			r.headers = append(r.headers, [2]string{"content-length", strconv.Itoa(len(data))})
-		}
+	r := &ftwRequest{method: sent.Method, target: sent.Target, version: sent.Version, body: sent.Body}
+	for _, h := range sent.Headers {
+		r.headers = append(r.headers, [2]string{strings.ToLower(h[0]), h[1]})
 	}
 	return r, r.check()
-}
-
-// encodeForm escapes data that is not escaped yet.
-func encodeForm(data string) string {
-	if plain, err := url.QueryUnescape(data); err != nil || plain != data {
-		return data
-	}
-	pairs := strings.Split(strings.TrimSuffix(data, "&"), "&")
-	for i, pair := range pairs {
-		name, value, ok := strings.Cut(pair, "=")
-		pairs[i] = url.QueryEscape(name)
-		if ok {
-			pairs[i] += "=" + url.QueryEscape(value)
-		}
-	}
-	return strings.Join(pairs, "&")
-}
-
-// expandTemplate fills in what a few tests write as a template of Go.
-func expandTemplate(data string) string {
-	if !strings.Contains(data, "{{") {
-		return data
-	}
-	repeat := func(n int, s string) string { return strings.Repeat(s, n) }
-	t, err := template.New("").Funcs(template.FuncMap{"repeat": repeat}).Parse(data)
-	if err != nil {
-		return data
-	}
-	var out strings.Builder
-	if t.Execute(&out, nil) != nil {
-		return data
-	}
-	return out.String()
 }
 
 func readRequest(raw []byte) (*ftwRequest, error) {
@@ -340,7 +172,7 @@ func (r *ftwRequest) through(f *waf.Firewall) (status int, log string) {
 	if step != waf.Block {
 		var answer [][2]string
 		var body []byte
-		status, answer, body = r.backend()
+		status, answer, body = coreruleset.Answer(r.method, r.target, r.body)
 		if step = tx.ResponseHeaders(append([][2]string{{":status", strconv.Itoa(status)}}, answer...), len(body) == 0); step == waf.Hold {
 			step = tx.ResponseBody(body, true)
 		}
@@ -353,45 +185,6 @@ func (r *ftwRequest) through(f *waf.Firewall) (status int, log string) {
 		return status, ""
 	}
 	return status, strings.Join(tx.ErrorLog(), "\n")
-}
-
-// backend answers as the suite's own does (github.com/coreruleset/albedo): what a POST to /reflect asks for, else nothing.
-func (r *ftwRequest) backend() (status int, headers [][2]string, body []byte) {
-	path, _, _ := strings.Cut(r.target, "?")
-	if r.method != "POST" || path != "/reflect" && !strings.HasPrefix(path, "/reflect/") {
-		return 200, nil, nil
-	}
-	var spec struct {
-		Status      int               `json:"status"`
-		Headers     map[string]string `json:"headers"`
-		Body        string            `json:"body"`
-		EncodedBody []byte            `json:"encodedBody"`
-	}
-	if json.Unmarshal(r.body, &spec) != nil {
-		return 400, [][2]string{{"content-type", "text/plain; charset=utf-8"}}, []byte("Invalid JSON in request body")
-	}
-	if status = spec.Status; status == 0 {
-		status = 200
-	}
-	if body = []byte(spec.Body); len(body) == 0 {
-		body = spec.EncodedBody
-	}
-	typed := false
-	for name, value := range spec.Headers {
-		headers = append(headers, [2]string{strings.ToLower(name), value})
-		typed = typed || strings.EqualFold(name, "content-type")
-	}
-	if !typed && len(body) > 0 {
-		headers = append(headers, [2]string{"content-type", http.DetectContentType(body)})
-	}
-	return status, headers, body
-}
-
-func or(s *string, def string) string {
-	if s == nil {
-		return def
-	}
-	return *s
 }
 
 func compile(t testing.TB, configuration string) *waf.Firewall {

@@ -80,6 +80,11 @@ e2e: build ## the compiled filters in stock Envoy
 	REDIS_SERVER_PATH="$$(toolchain/redis.sh)" && export ENVOY_PATH RATELIMIT_SERVICE_PATH REDIS_SERVER_PATH && \
 	set -x && go test -count=1 ./e2e/...
 
+.PHONY: ftw
+ftw: build ## the Core Rule Set's regression suite in stock Envoy, all of it (e2e runs a tenth)
+	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && set -x && \
+	go test -count=1 -v ./e2e/coreruleset -all
+
 .PHONY: lint
 lint: ## formatting and static checks, pinned
 	$(GOLANGCI_LINT) run

@@ -104,3 +104,27 @@ func TestLogLine(t *testing.T) {
 	_, err = log.Line(ctx, "three")
 	assert.ErrorIs(t, err, context.DeadlineExceeded, "the line has no end yet")
 }
+
+func TestLogUntil(t *testing.T) {
+	var log Log
+	_, _ = log.Write([]byte("old\n"))
+	from := log.Len()
+	go func() {
+		for _, part := range []string{"one\ntwo\nmark", "er\nafter", "\nmarker\n"} {
+			time.Sleep(5 * time.Millisecond)
+			_, _ = log.Write([]byte(part))
+		}
+	}()
+	lines, from, err := log.Until(t.Context(), from, "marker")
+	require.NoError(t, err)
+	assert.Equal(t, "one\ntwo\n", lines)
+	lines, from, err = log.Until(t.Context(), from, "marker")
+	require.NoError(t, err)
+	assert.Equal(t, "after\n", lines)
+	assert.Equal(t, log.Len(), from)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, _, err = log.Until(ctx, from, "marker")
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+}

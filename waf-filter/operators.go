@@ -12,21 +12,65 @@ import (
 	"github.com/corazawaf/coraza/v3/experimental/plugins"
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
 	ahocorasick "github.com/wasilibs/go-aho-corasick"
+	"github.com/wasilibs/go-re2"
+	"github.com/wasilibs/go-re2/experimental"
+
+	"github.com/palisade-mesh/palisade/waf-filter/pattern"
 )
 
 // The operators that decide by large tables or automata are C++ in the module: re2, an Aho-Corasick automaton and
 // libinjection, compiled to Wasm beforehand. The Go ones are correct, too, but slow to compile and to run.
 //
 // What they build is never freed, as nobody tells C++ that a rule set is gone. So it is built once for each pattern, by the tag
-// memoize_builders, and by newPhrases; another rule set of the same rules needs no more.
+// memoize_builders, and here; another rule set of the same rules needs no more.
 func init() {
-	wasilibs.RegisterRX()
 	wasilibs.RegisterPM()
 	wasilibs.RegisterSQLi()
 	wasilibs.RegisterXSS()
+	plugins.RegisterOperator("rx", newExpression)
 	plugins.RegisterOperator("pmFromFile", newPhrases)
 	plugins.RegisterOperator("pmf", newPhrases)
 }
+
+// expression is @rx.
+type expression struct {
+	re *re2.Regexp
+}
+
+// expressions are by their text.
+var expressions = map[string]*re2.Regexp{}
+
+func newExpression(options plugintypes.OperatorOptions) (plugintypes.Operator, error) {
+	text := "(?sm)" + options.Arguments // as ModSecurity's PCRE has it, and the Core Rule Set expects
+	re := expressions[text]
+	if re == nil {
+		compile := re2.Compile
+		if pattern.IsOfBytes(text) {
+			compile = experimental.CompileLatin1
+		}
+		var err error
+		if re, err = compile(text); err != nil {
+			return nil, err
+		}
+		expressions[text] = re
+	}
+	return &expression{re}, nil
+}
+
+// Evaluate implements plugintypes.Operator.
+func (e *expression) Evaluate(tx plugintypes.TransactionState, value string) bool {
+	if !tx.Capturing() {
+		return e.re.MatchString(value)
+	}
+	match := e.re.FindStringSubmatch(value)
+	for i := range min(len(match), maxGroups) {
+		tx.CaptureField(i, match[i])
+	}
+	return len(match) > 0
+}
+
+// maxGroups is how many groups are captured, the whole match among them: as many as Coraza's own @rx.
+const maxGroups = 9
 
 // phrases is @pmFromFile: one of the phrases of a file is in the value, whatever its case.
 type phrases struct {

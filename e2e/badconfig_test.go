@@ -32,7 +32,7 @@ func TestBadConfiguration(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.filter+" "+test.name, func(t *testing.T) {
 			upstream := startUpstream(t)
-			e, err := tryEnvoy(t, oneFilter(t, upstream, envoy.Wasm{Name: test.filter, Config: test.config}))
+			e, err := tryEnvoy(t, envoy.Options{Bootstrap: oneFilter(t, upstream, envoy.Wasm{Name: test.filter, Config: test.config})})
 			var log string
 			if err != nil {
 				log = refused(t, err).Log

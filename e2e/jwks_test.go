@@ -109,7 +109,7 @@ func (e *keyedEnvoy) run(t *testing.T) {
 		}
 		b.Listeners = append(b.Listeners, k.listener(t))
 	}
-	proxy := startWorkers(t, envoy.Options{Bootstrap: render(t, b), Concurrency: e.workers})
+	proxy := startEnvoyWith(t, envoy.Options{Bootstrap: render(t, b), Concurrency: e.workers})
 	// All at once, for they wait most of the time. t.Parallel lets no more run than there are processors.
 	var wait sync.WaitGroup
 	for _, k := range e.scenarios {
@@ -177,21 +177,6 @@ func (k *keyed) config(t *testing.T) string {
 	})
 	require.NoError(t, err)
 	return string(config)
-}
-
-func startWorkers(t *testing.T, o envoy.Options) *envoy.Envoy {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	e, err := envoy.Start(ctx, o)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(e.Log())
-		}
-		assert.NoError(t, e.Stop())
-	})
-	return e
 }
 
 // assertNoTrap asserts that no VM has failed, and that the process is there.
@@ -863,6 +848,6 @@ func (k *keyed) startUpdatable(t *testing.T, complete func(*envoy.Bootstrap)) {
 	k.upstream = startUpstream(t)
 	b := envoy.Bootstrap{Clusters: []envoy.Cluster{k.upstream.Cluster("upstream"), k.serverCluster()}}
 	complete(&b)
-	k.envoy = startWorkers(t, envoy.Options{Bootstrap: render(t, b), Concurrency: updateWorkers, DrainTime: time.Minute})
+	k.envoy = startEnvoyWith(t, envoy.Options{Bootstrap: render(t, b), Concurrency: updateWorkers, DrainTime: time.Minute})
 	k.address = k.envoy.Listener(k.slug)
 }

@@ -36,16 +36,21 @@ func TestMain(m *testing.M) {
 // test fails.
 func startEnvoy(t *testing.T, bootstrap string) *envoy.Envoy {
 	t.Helper()
-	e, err := tryEnvoy(t, bootstrap)
+	return startEnvoyWith(t, envoy.Options{Bootstrap: bootstrap})
+}
+
+func startEnvoyWith(t *testing.T, o envoy.Options) *envoy.Envoy {
+	t.Helper()
+	e, err := tryEnvoy(t, o)
 	require.NoError(t, err)
 	return e
 }
 
-func tryEnvoy(t *testing.T, bootstrap string) (*envoy.Envoy, error) {
+func tryEnvoy(t *testing.T, o envoy.Options) (*envoy.Envoy, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	e, err := envoy.Start(ctx, envoy.Options{Bootstrap: bootstrap})
+	e, err := envoy.Start(ctx, o)
 	if err != nil {
 		return nil, err
 	}

@@ -105,19 +105,10 @@ func startConcurrency(t *testing.T, upstream *held) (e *envoy.Envoy, change func
 	t.Helper()
 	filter := envoy.Wasm{Name: "ratelimit-filter", DiscoveryFile: filepath.Join(t.TempDir(), "ratelimit.json"), Config: concurrencyConfig(inFlightLimit)}
 	require.NoError(t, filter.WriteDiscovery())
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	e, err := envoy.Start(ctx, envoy.Options{Concurrency: 2, Bootstrap: render(t, envoy.Bootstrap{
+	e = startEnvoyWith(t, envoy.Options{Concurrency: 2, Bootstrap: render(t, envoy.Bootstrap{
 		Clusters:  []envoy.Cluster{{Name: "upstream", Host: "127.0.0.1", Port: port(t, upstream.Listener.Addr().String()), HTTP2: true}},
 		Listeners: []envoy.Listener{{Name: "limited", Cluster: "upstream", Filters: []envoy.Wasm{filter}}},
 	})})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(e.Log())
-		}
-		assert.NoError(t, e.Stop())
-	})
 	updates := 1
 	return e, func(limit int) {
 		t.Helper()

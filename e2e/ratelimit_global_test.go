@@ -48,21 +48,12 @@ func rateLimitService(t *testing.T, filterConfig string) (*ratelimitservice.Serv
 // limitedEnvoy is one with a ratelimit-filter before the upstream.
 func limitedEnvoy(t *testing.T, workers int, config string, clusters ...envoy.Cluster) *envoy.Envoy {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	e, err := envoy.Start(ctx, envoy.Options{Concurrency: workers, Bootstrap: render(t, envoy.Bootstrap{
+	e := startEnvoyWith(t, envoy.Options{Concurrency: workers, Bootstrap: render(t, envoy.Bootstrap{
 		Clusters: clusters,
 		Listeners: []envoy.Listener{{
 			Name: "limited", Cluster: "upstream", Filters: []envoy.Wasm{{Name: "ratelimit-filter", Config: config}},
 		}},
 	})})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(e.Log())
-		}
-		assert.NoError(t, e.Stop())
-	})
 	return e
 }
 

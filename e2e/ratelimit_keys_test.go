@@ -39,7 +39,7 @@ func TestDistinctKeys(t *testing.T) {
 	config := fmt.Sprintf(`{"maxKeys": %d, "headers": "none", "response": {"format": "none"}, "audit": {"log": "off"},
 		"limits": [{"name": "each", "key": ["header:x-user"], "rate": {"requests": %d, "per": "8000h"}}]}`, maxKeys, hotAdmitted)
 	answer := map[string]any{"status": 200}
-	e, err := envoy.Start(ctx, envoy.Options{Concurrency: limitWorkers, Bootstrap: render(t, envoy.Bootstrap{
+	e := startEnvoyWith(t, envoy.Options{Concurrency: limitWorkers, Bootstrap: render(t, envoy.Bootstrap{
 		Listeners: []envoy.Listener{{
 			Name: "limited", Filters: []envoy.Wasm{{Name: "ratelimit-filter", Config: config}},
 			Manager: map[string]any{
@@ -52,8 +52,6 @@ func TestDistinctKeys(t *testing.T) {
 			},
 		}},
 	})})
-	require.NoError(t, err)
-	defer func() { assert.NoError(t, e.Stop()) }()
 
 	d := distinctKeys{address: e.Listener("limited")}
 	send := func(from, to int) envoy.Memory {

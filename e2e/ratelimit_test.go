@@ -42,14 +42,12 @@ func TestRateLimitAcrossWorkers(t *testing.T) {
 			upstream := startUpstream(t)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			e, err := envoy.Start(ctx, envoy.Options{Concurrency: limitWorkers, Bootstrap: render(t, envoy.Bootstrap{
+			e := startEnvoyWith(t, envoy.Options{Concurrency: limitWorkers, Bootstrap: render(t, envoy.Bootstrap{
 				Clusters: []envoy.Cluster{upstream.Cluster("upstream")},
 				Listeners: []envoy.Listener{{
 					Name: "limited", Cluster: "upstream", Filters: []envoy.Wasm{{Name: "ratelimit-filter", Config: test.config}},
 				}},
 			})})
-			require.NoError(t, err)
-			defer func() { assert.NoError(t, e.Stop()) }()
 
 			l := limited{address: e.Listener("limited"), keys: test.keys, admitted: map[int]int{}, statuses: map[int]int{}}
 			var wait sync.WaitGroup

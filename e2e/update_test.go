@@ -129,17 +129,7 @@ func (u *updated) start(t *testing.T, complete func(*envoy.Bootstrap)) {
 	upstream := startUpstream(t)
 	b := envoy.Bootstrap{Clusters: []envoy.Cluster{upstream.Cluster("upstream")}}
 	complete(&b)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	var err error
-	u.envoy, err = envoy.Start(ctx, envoy.Options{Bootstrap: render(t, b), Concurrency: updateWorkers, DrainTime: 5 * time.Second})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(u.envoy.Log())
-		}
-		assert.NoError(t, u.envoy.Stop())
-	})
+	u.envoy = startEnvoyWith(t, envoy.Options{Bootstrap: render(t, b), Concurrency: updateWorkers, DrainTime: 5 * time.Second})
 }
 
 func testUpdate(t *testing.T, u *updated, l *load) {

@@ -1,14 +1,12 @@
 package e2e
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -38,19 +36,10 @@ func leaky(w http.ResponseWriter, r *http.Request) {
 
 func startWAF(t *testing.T, config string) *envoy.Envoy {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	e, err := envoy.Start(ctx, envoy.Options{Bootstrap: render(t, envoy.Bootstrap{
+	e := startEnvoyWith(t, envoy.Options{Bootstrap: render(t, envoy.Bootstrap{
 		Clusters:  []envoy.Cluster{{Name: "upstream", Host: "127.0.0.1", Port: serve(t, http.HandlerFunc(leaky), false)}},
 		Listeners: []envoy.Listener{{Name: "inbound", Cluster: "upstream", Filters: []envoy.Wasm{{Name: "waf-filter", Config: config}}}},
 	})})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(e.Log())
-		}
-		assert.NoError(t, e.Stop())
-	})
 	return e
 }
 
@@ -117,12 +106,12 @@ func TestWAF(t *testing.T) {
 
 // A directive that the engine does not accept refuses the configuration, with its place.
 func TestWAFWrongDirective(t *testing.T) {
-	_, err := tryEnvoy(t, render(t, envoy.Bootstrap{
+	_, err := tryEnvoy(t, envoy.Options{Bootstrap: render(t, envoy.Bootstrap{
 		Clusters: []envoy.Cluster{startUpstream(t).Cluster("upstream")},
 		Listeners: []envoy.Listener{{Name: "inbound", Cluster: "upstream", Filters: []envoy.Wasm{{
 			Name: "waf-filter", Config: `{"rules": ["SecRuleEngine On", "SecRule ARGS \"@nosuch x\" \"id:1,phase:1,deny\""]}`,
 		}}}},
-	}))
+	})})
 	refusal := refused(t, err)
 	assert.Contains(t, refusal.Error()+refusal.Log, "$.rules[1]")
 }

@@ -30,17 +30,10 @@ func TestWAFUpdate(t *testing.T) {
 	require.NoError(t, filter.WriteDiscovery())
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	e, err := envoy.Start(ctx, envoy.Options{Bootstrap: render(t, envoy.Bootstrap{
+	e := startEnvoyWith(t, envoy.Options{Bootstrap: render(t, envoy.Bootstrap{
 		Clusters:  []envoy.Cluster{{Name: "upstream", Host: "127.0.0.1", Port: serve(t, http.HandlerFunc(leaky), false)}},
 		Listeners: []envoy.Listener{{Name: "inbound", Cluster: "upstream", Filters: []envoy.Wasm{filter}}},
 	})})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(e.Log())
-		}
-		assert.NoError(t, e.Stop())
-	})
 
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	requests := 0

@@ -77,17 +77,15 @@ func (e *Envoy) Entry(ctx context.Context, requestID string) (*Entry, error) {
 	if fields.Claims != nil {
 		entry.Claims = *fields.Claims
 	}
-	if entry.JWT, err = decision(fields.JWT); err != nil {
-		return nil, err
-	}
-	if entry.Authz, err = decision(fields.Authz); err != nil {
-		return nil, err
-	}
-	if entry.RateLimit, err = decision(fields.RateLimit); err != nil {
-		return nil, err
-	}
-	if entry.WAF, err = decision(fields.WAF); err != nil {
-		return nil, err
+	for _, d := range []struct {
+		into **Decision
+		text *string
+	}{
+		{&entry.JWT, fields.JWT}, {&entry.Authz, fields.Authz}, {&entry.RateLimit, fields.RateLimit}, {&entry.WAF, fields.WAF},
+	} {
+		if *d.into, err = decision(d.text); err != nil {
+			return nil, err
+		}
 	}
 	return entry, nil
 }

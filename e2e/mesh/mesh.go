@@ -79,7 +79,7 @@ func (m *Mesh) start(ctx context.Context) error {
 			return err
 		}
 	}
-	jwt, err := jwtConfig()
+	jwt, err := filterConfig("jwt")
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (m *Mesh) startEnvoy(ctx context.Context, workload, next, jwt string) error
 }
 
 func (m *Mesh) bootstrap(workload, next, jwt string) (string, error) {
-	authz, err := authzConfig(workload)
+	authz, err := filterConfig("authz-" + workload)
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +135,7 @@ func (m *Mesh) bootstrap(workload, next, jwt string) (string, error) {
 		// The gateway has no application: what it admits goes straight on.
 		inbound.TLS = &envoy.ServerTLS{Files: m.files[internet]}
 		inbound.Cluster = "next"
-		limits, err := rateLimitConfig()
+		limits, err := filterConfig("ratelimit-gateway")
 		if err != nil {
 			return "", err
 		}

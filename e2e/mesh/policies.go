@@ -21,48 +21,17 @@ func FlagshipPolicy() string {
 	return string(text)
 }
 
-// authzConfig is a service's configuration for authz-filter, as JSON.
-func authzConfig(service string) (string, error) {
-	document, err := policy("authz-" + service)
-	if err != nil {
-		return "", err
-	}
-	return encode(document)
-}
-
-// rateLimitConfig is the gateway's configuration for ratelimit-filter, as JSON.
-func rateLimitConfig() (string, error) {
-	document, err := policy("ratelimit-gateway")
-	if err != nil {
-		return "", err
-	}
-	return encode(document)
-}
-
-// jwtConfig is the configuration for jwt-filter, as JSON.
-func jwtConfig() (string, error) {
-	document, err := policy("jwt")
-	if err != nil {
-		return "", err
-	}
-	return encode(document)
-}
-
-func policy(name string) (map[string]any, error) {
+// filterConfig is one of the policies as a filter's configuration, as JSON.
+func filterConfig(name string) (string, error) {
 	text, err := policies.ReadFile("policies/" + name + ".yaml")
 	if err != nil {
-		return nil, fmt.Errorf("mesh: %w", err)
+		return "", fmt.Errorf("mesh: %w", err)
 	}
 	var document map[string]any
 	if err := yaml.Unmarshal(text, &document); err != nil {
-		return nil, fmt.Errorf("mesh: policy %s: %w", name, err)
+		return "", fmt.Errorf("mesh: policy %s: %w", name, err)
 	}
-	return document, nil
-}
-
-func encode(document map[string]any) (string, error) {
-	text, err := json.Marshal(document)
-	if err != nil {
+	if text, err = json.Marshal(document); err != nil {
 		return "", fmt.Errorf("mesh: %w", err)
 	}
 	return string(text), nil

@@ -448,7 +448,7 @@ func TestSlotThatIsNotOurs(t *testing.T) {
 		m := newMemory()
 		c := newCounter(t, m, 1)
 		f := c.bucket("one")
-		require.NoError(t, m.SetSharedData(c.table.slotKey(&f), make([]byte, garbage), 0))
+		require.NoError(t, m.SetSharedData(c.table.slots.of(&f), make([]byte, garbage), 0))
 		refused, err := c.request(m, []ask{{"one", r, 1, false}})
 		require.ErrorIs(t, err, errSlot)
 		require.NotNil(t, refused)

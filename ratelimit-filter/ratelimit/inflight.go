@@ -3,8 +3,6 @@ package ratelimit
 import (
 	"encoding/binary"
 	"errors"
-	"strconv"
-	"unsafe"
 
 	"github.com/palisade-mesh/palisade/filters/host"
 )
@@ -14,9 +12,7 @@ import (
 // say every few seconds that they are there, and the counts of one that has been silent for long are taken away by
 // whoever meets them at a limit.
 type inFlight struct {
-	mask   uint64
-	key    []byte // of the slot at hand; the prefix stays
-	prefix int
+	slots slotNames
 
 	worker  uint32 // who this is; 0: it has not held anything yet
 	random  func([]byte) error
@@ -47,20 +43,16 @@ const (
 	maxFlights      = flightsPerSlot * flightSize
 	flightWorkerAt  = len(fingerprint{})
 	flightCountAt   = flightWorkerAt + 4
-	flightNamespace = namespace + "flights\x00"
+	flightNamespace = namespace + "flights"
 )
 
 var errFlights = errors.New("too many keys have requests in flight")
 
 // openInFlight shares the size and the secret of the buckets' table.
 func openInFlight(t *table, random func([]byte) error, plugin string, limits int) inFlight {
-	f := inFlight{
-		mask: t.mask, random: random, tickets: make([]Ticket, 0, limits),
-		key: append(append([]byte(flightNamespace), plugin...), 0),
+	return inFlight{
+		slots: newSlotNames(flightNamespace, plugin, t.slots.mask+1), random: random, tickets: make([]Ticket, 0, limits),
 	}
-	f.key = append(strconv.AppendUint(f.key, t.mask+1, 10), 0)
-	f.prefix = len(f.key)
-	return f
 }
 
 // begin forgets the request before.
@@ -74,7 +66,7 @@ func (f *inFlight) acquire(key *fingerprint, highest int64, limit int) (admitted
 		if err := f.introduce(); err != nil {
 			return false, err
 		}
-		if err := f.slot.read(f.store, f.slotKey(key)); err != nil {
+		if err := f.slot.read(f.store, f.slots.of(key)); err != nil {
 			return false, err
 		}
 		if !f.isFree(key, highest) {
@@ -83,7 +75,7 @@ func (f *inFlight) acquire(key *fingerprint, highest int64, limit int) (admitted
 		if !f.add(key) {
 			return false, errFlights
 		}
-		err := f.slot.write(f.store, f.slotKey(key))
+		err := f.slot.write(f.store, f.slots.of(key))
 		if err == nil {
 			f.tickets = append(f.tickets, Ticket{key: *key, worker: f.worker, limit: limit})
 			return true, nil
@@ -103,7 +95,7 @@ func (f *inFlight) add(key *fingerprint) bool {
 
 // look tells whether a place would be had.
 func (f *inFlight) look(key *fingerprint, highest int64) (bool, error) {
-	if err := f.slot.read(f.store, f.slotKey(key)); err != nil {
+	if err := f.slot.read(f.store, f.slots.of(key)); err != nil {
 		return false, err
 	}
 	return f.isFree(key, highest), nil
@@ -112,6 +104,12 @@ func (f *inFlight) look(key *fingerprint, highest int64) (bool, error) {
 // isFree tells whether the slot that was read has a place, if need be one of a worker that is dead.
 func (f *inFlight) isFree(key *fingerprint, highest int64) bool {
 	return f.slot.sum(key) < highest || f.slot.bury(f.store, f.worker) && f.slot.sum(key) < highest
+}
+
+// abandon gives back what the request at hand has taken.
+func (f *inFlight) abandon() {
+	f.release(f.tickets)
+	f.tickets = f.tickets[:0]
 }
 
 // release gives places back. One that cannot be now, because the host fails, is kept for the next time.
@@ -136,13 +134,13 @@ func (f *inFlight) retry() {
 
 func (f *inFlight) giveBack(t *Ticket) bool {
 	for range maxSwaps {
-		if f.slot.read(f.store, f.slotKey(&t.key)) != nil {
+		if f.slot.read(f.store, f.slots.of(&t.key)) != nil {
 			return false
 		}
 		if !f.slot.subtract(&t.key, t.worker) {
 			return true // this worker was taken for dead
 		}
-		err := f.slot.write(f.store, f.slotKey(&t.key))
+		err := f.slot.write(f.store, f.slots.of(&t.key))
 		if err == nil {
 			return true
 		}
@@ -154,13 +152,6 @@ func (f *inFlight) giveBack(t *Ticket) bool {
 	return false
 }
 
-// slotKey is the name of a key's slot, until the next call.
-func (f *inFlight) slotKey(key *fingerprint) string {
-	n := binary.LittleEndian.Uint64(key[:]) & f.mask
-	f.key = strconv.AppendUint(f.key[:f.prefix], n, 36)
-	return unsafe.String(unsafe.SliceData(f.key), len(f.key))
-}
-
 // flights is a copy of a slot, to be changed: entries of a key, a worker and how many it has in flight.
 type flights struct {
 	data [maxFlights]byte
@@ -168,19 +159,9 @@ type flights struct {
 	cas  uint32
 }
 
-func (l *flights) read(s Store, key string) error {
-	value, cas, found, err := s.SharedData(key)
-	switch {
-	case err != nil:
-		return err
-	case !found:
-		l.size, l.cas = 0, host.CASAbsent
-		return nil
-	case len(value) > maxFlights || len(value)%flightSize != 0 || cas == 0: // 0 would overwrite whatever is there
-		return errSlot
-	}
-	l.size, l.cas = copy(l.data[:], value), cas
-	return nil
+func (l *flights) read(s Store, key string) (err error) {
+	l.size, l.cas, err = readSlot(s, key, l.data[:], flightSize)
+	return err
 }
 
 func (l *flights) write(s Store, key string) error {

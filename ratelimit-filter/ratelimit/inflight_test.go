@@ -57,7 +57,7 @@ func (f *inFlight) take(t testing.TB, key *fingerprint, highest int64) (Ticket, 
 func (f *inFlight) taken(t testing.TB, m *memory, key *fingerprint) int64 {
 	t.Helper()
 	var l flights
-	require.NoError(t, l.read(m, f.slotKey(key)))
+	require.NoError(t, l.read(m, f.slots.of(key)))
 	return l.sum(key)
 }
 
@@ -260,7 +260,7 @@ func TestFlightsThatAreNotOurs(t *testing.T) {
 	for _, size := range []int{1, flightSize + 1, maxFlights + flightSize} {
 		m := newMemory()
 		f := newInFlight(t, m, 1, 1)
-		require.NoError(t, m.SetSharedData(f.slotKey(aKey(1)), make([]byte, size), 0))
+		require.NoError(t, m.SetSharedData(f.slots.of(aKey(1)), make([]byte, size), 0))
 		admitted, err := f.acquire(aKey(1), 1, 0)
 		require.ErrorIs(t, err, errSlot)
 		require.False(t, admitted)
@@ -516,7 +516,7 @@ func TestFullSlot(t *testing.T) {
 	require.True(t, admitted, "an entry that is there counts on")
 	_, admitted = dead.take(t, aKey(3), 9)
 	require.True(t, admitted)
-	require.Len(t, m.values[alive.slotKey(aKey(0))], maxFlights)
+	require.Len(t, m.values[alive.slots.of(aKey(0))], maxFlights)
 
 	m.now += int64(silence)
 	alive.take(t, aKey(1000), 9) // under a new number
@@ -580,8 +580,8 @@ func TestSlotsOfOthers(t *testing.T) {
 			table, err := openTable(m, noRandom, plugin, maxKeys)
 			require.NoError(t, err)
 			f := openInFlight(&table, noRandom, plugin, 1)
-			names[strings.Clone(f.slotKey(aKey(0)))] = true
-			names[strings.Clone(table.slotKey(aKey(0)))] = true
+			names[strings.Clone(f.slots.of(aKey(0)))] = true
+			names[strings.Clone(table.slots.of(aKey(0)))] = true
 		}
 	}
 	assert.Len(t, names, 18)

@@ -257,12 +257,7 @@ func (l *Limiter) ask(s *subject, i int) decision.Decision {
 func (l *Limiter) needPlace(m *limit, i int, key fingerprint, o *Override) {
 	p := place{key: key, highest: m.concurrency.Max, limit: i, reason: m.usedUp}
 	if o != nil {
-		p.highest = o.Max
-		for j := range m.Overrides {
-			if o == &m.Overrides[j] {
-				p.reason = m.overrides[j]
-			}
-		}
+		p.highest, p.reason = o.Max, m.reason(&o.Rate)
 	}
 	l.places = append(l.places, p)
 }
@@ -293,8 +288,7 @@ func (l *Limiter) take() decision.Decision {
 		}
 	}
 	if refused != nil {
-		l.inFlight.release(l.inFlight.tickets)
-		l.inFlight.tickets = l.inFlight.tickets[:0]
+		l.inFlight.abandon()
 		return l.refuse(refused, err)
 	}
 	l.owed()
@@ -327,8 +321,7 @@ func (l *Limiter) takePlaces() decision.Decision {
 			l.result.Shadows = append(l.result.Shadows, d)
 			continue
 		}
-		f.release(f.tickets)
-		f.tickets = f.tickets[:0]
+		f.abandon()
 		if l.result.Detail = m.detail; err != nil {
 			l.result.Detail = "the request could not be checked"
 		}
@@ -353,6 +346,7 @@ func (l *Limiter) refuse(k *charge, err error) decision.Decision {
 	return denied(429, m.Name, m.reason(k.rate))
 }
 
+// reason is what is said when a rate is used up, or what an override has instead, which is known by its rate.
 func (m *limit) reason(r *Rate) string {
 	for i := range m.Overrides {
 		if r == &m.Overrides[i].Rate {

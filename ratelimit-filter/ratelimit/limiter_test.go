@@ -308,7 +308,7 @@ func TestResponseCost(t *testing.T) {
 			for _, v := range values {
 				headers = append(headers, [2]string{"y", v})
 			}
-			assert.Equal(t, want, responseCost(headers, c), "%q", values)
+			assert.Equal(t, want, headerCost(headers, c.Header, 0, c.Max), "%q", values)
 		}
 	}
 	// What cannot be read costs the most.

@@ -1,7 +1,5 @@
 package ratelimit
 
-import "strconv"
-
 // Owed is a bucket that is to be charged for what the response says. It may be kept.
 type Owed struct {
 	bucket  fingerprint
@@ -38,7 +36,7 @@ func (l *Limiter) Charge(s Store, owed []Owed, headers [][2]string, readable boo
 		c := &l.limits[o.limit].rate.Response
 		cost := c.Max
 		if readable {
-			cost = responseCost(headers, c)
+			cost = headerCost(headers, c.Header, 0, c.Max) // nothing without the header
 		}
 		switch {
 		case cost == 0:
@@ -54,20 +52,4 @@ func (l *Limiter) Charge(s Store, owed []Owed, headers [][2]string, readable boo
 		question = l.question.Frame()
 	}
 	return question, l.question.Len(), err
-}
-
-// responseCost is what a response costs: nothing without the header, and the highest if that says anything else than a number.
-func responseCost(headers [][2]string, c *ResponseCost) int64 {
-	cost, found := int64(0), false
-	for i := range headers {
-		if headers[i][0] != c.Header {
-			continue
-		}
-		n, err := strconv.ParseUint(headers[i][1], 10, 63)
-		if found || err != nil || n > uint64(c.Max) {
-			return c.Max
-		}
-		cost, found = int64(n), true
-	}
-	return cost
 }

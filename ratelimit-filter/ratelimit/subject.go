@@ -58,21 +58,24 @@ func (s *subject) matches(l *Target) bool {
 	return ok || err != nil
 }
 
-// cost is what the request takes out of a bucket. Without the header it is one; a header that says anything else than a
-// number from 1 to the highest costs the highest, so that nobody pays less for confusion.
+// cost is what the request takes out of a bucket. Without the header it is one.
 func (s *subject) cost(c *Cost, ceiling int64) int64 {
 	if c.Header == "" {
 		return c.Fixed
 	}
-	highest := min(c.Max, ceiling)
-	cost, found := int64(1), false
-	headers := s.request.Headers()
+	return headerCost(s.request.Headers(), c.Header, 1, min(c.Max, ceiling))
+}
+
+// headerCost is what a header says that something costs: the least without it, and the highest if it says anything else than a
+// number between the two, so that nobody pays less for confusion.
+func headerCost(headers [][2]string, name string, least, highest int64) int64 {
+	cost, found := least, false
 	for i := range headers {
-		if headers[i][0] != c.Header {
+		if headers[i][0] != name {
 			continue
 		}
 		n, err := strconv.ParseUint(headers[i][1], 10, 63)
-		if found || err != nil || n == 0 || n > uint64(highest) {
+		if found || err != nil || n < uint64(least) || n > uint64(highest) {
 			return highest
 		}
 		cost, found = int64(n), true

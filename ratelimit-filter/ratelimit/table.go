@@ -26,9 +26,7 @@ type Store interface {
 // in use, the bucket goes that is nearest to full.
 type table struct {
 	k0, k1 uint64 // of fingerprints
-	mask   uint64
-	key    []byte // of the slot at hand; the prefix stays
-	prefix int
+	slots  slotNames
 }
 
 const (
@@ -63,11 +61,9 @@ func openTable(s Store, random func([]byte) error, plugin string, maxKeys int) (
 		slots *= 2
 	}
 	t := table{
-		k0: binary.LittleEndian.Uint64(secret[:]), k1: binary.LittleEndian.Uint64(secret[8:]), mask: slots - 1,
-		key: strconv.AppendUint([]byte(namespace+"slot\x00"+plugin+"\x00"), slots, 10),
+		k0: binary.LittleEndian.Uint64(secret[:]), k1: binary.LittleEndian.Uint64(secret[8:]),
+		slots: newSlotNames(namespace+"slot", plugin, slots),
 	}
-	t.key = append(t.key, 0)
-	t.prefix = len(t.key)
 	return t, nil
 }
 
@@ -104,11 +100,37 @@ func (t *table) fingerprint(name []byte) (f fingerprint) {
 	return f
 }
 
-// slotKey is the name of a bucket's slot, until the next call.
-func (t *table) slotKey(f *fingerprint) string {
-	n := binary.LittleEndian.Uint64(f[:]) & t.mask
-	t.key = strconv.AppendUint(t.key[:t.prefix], n, 36)
-	return unsafe.String(unsafe.SliceData(t.key), len(t.key))
+// slotNames are the keys of a plugin's slots in shared data. There is a power of two of them.
+type slotNames struct {
+	mask   uint64
+	key    []byte // of the slot at hand; the prefix stays
+	prefix int
+}
+
+func newSlotNames(kind, plugin string, slots uint64) slotNames {
+	key := strconv.AppendUint([]byte(kind+"\x00"+plugin+"\x00"), slots, 10)
+	key = append(key, 0)
+	return slotNames{mask: slots - 1, key: key, prefix: len(key)}
+}
+
+// of is the name of a fingerprint's slot, until the next call.
+func (n *slotNames) of(f *fingerprint) string {
+	n.key = strconv.AppendUint(n.key[:n.prefix], binary.LittleEndian.Uint64(f[:])&n.mask, 36)
+	return unsafe.String(unsafe.SliceData(n.key), len(n.key))
+}
+
+// readSlot copies a slot, which has entries of a size, and tells how much of the copy it is. One that is not there is empty.
+func readSlot(s Store, key string, into []byte, entry int) (size int, cas uint32, err error) {
+	value, cas, found, err := s.SharedData(key)
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case !found:
+		return 0, host.CASAbsent, nil
+	case len(value) > len(into) || len(value)%entry != 0 || cas == 0: // 0 would overwrite whatever is there
+		return 0, 0, errSlot
+	}
+	return copy(into, value), cas, nil
 }
 
 // slot is a copy of a slot, to be changed.
@@ -119,24 +141,14 @@ type slot struct {
 }
 
 // read gets a bucket's slot.
-func (t *table) read(s Store, f *fingerprint, into *slot) error {
-	value, cas, found, err := s.SharedData(t.slotKey(f))
-	switch {
-	case err != nil:
-		return err
-	case !found:
-		into.size, into.cas = 0, host.CASAbsent
-		return nil
-	case len(value) > slotSize || len(value)%entrySize != 0 || cas == 0: // 0 would overwrite whatever is there
-		return errSlot
-	}
-	into.size, into.cas = copy(into.data[:], value), cas
-	return nil
+func (t *table) read(s Store, f *fingerprint, into *slot) (err error) {
+	into.size, into.cas, err = readSlot(s, t.slots.of(f), into.data[:], entrySize)
+	return err
 }
 
 // write puts a bucket's slot back. host.ErrCAS: somebody else was faster.
 func (t *table) write(s Store, f *fingerprint, from *slot) error {
-	return s.SetSharedData(t.slotKey(f), from.data[:from.size], from.cas)
+	return s.SetSharedData(t.slots.of(f), from.data[:from.size], from.cas)
 }
 
 // full is when a bucket is full again, 0 if it is.

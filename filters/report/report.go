@@ -65,6 +65,14 @@ func (p *Reporter) Refuse(h host.Host, d decision.Decision, detail string, grpc 
 	return host.Stop
 }
 
+// Resume lets a request go on that waited. One that the host does not let go on is refused.
+func (p *Reporter) Resume(h host.Host, grpc bool) {
+	if h.Resume() != nil {
+		p.Error(h, "resume")
+		p.Refuse(h, decision.Decision{Effect: decision.Deny, Status: 503}, "the request could not be resumed", grpc)
+	}
+}
+
 // Undecidable records a request about which nothing is known, because its headers could not be read, and
 // refuses it. In dry-run it passes if that is harmless: to a filter that has to take headers out of requests
 // it is not.

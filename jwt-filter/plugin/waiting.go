@@ -3,7 +3,6 @@ package plugin
 import (
 	"time"
 
-	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/host"
 )
 
@@ -54,9 +53,8 @@ func (p *plugin) wake(h host.Host, now time.Time, news bool) {
 		switch {
 		case waits:
 			left = append(left, w)
-		case action == host.Continue && h.Resume() != nil:
-			p.reporter.Error(h, "resume")
-			p.reporter.Refuse(h, decision.Decision{Effect: decision.Deny, Status: 503}, "the request could not be resumed", p.request.IsGRPC())
+		case action == host.Continue:
+			p.reporter.Resume(h, p.request.IsGRPC())
 		}
 	}
 	p.waiting = left

@@ -117,9 +117,8 @@ func (p *plugin) HTTPResponse(h host.Host, id host.CallID, bodySize uint32) {
 	} else {
 		action = p.conclude(h, r, p.limiter.Decide(r, h, answer))
 	}
-	if action == host.Continue && h.Resume() != nil {
-		p.reporter.Error(h, "resume")
-		p.reporter.Refuse(h, decision.Decision{Effect: decision.Deny, Status: 503}, "the request could not be resumed", r.IsGRPC())
+	if action == host.Continue {
+		p.reporter.Resume(h, r.IsGRPC())
 	}
 }
 

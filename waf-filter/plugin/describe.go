@@ -10,39 +10,33 @@ import (
 	"github.com/palisade-mesh/palisade/waf-filter/waf"
 )
 
-var (
-	sourceAddress      = []string{"source", "address"}
-	destinationAddress = []string{"destination", "address"}
-	requestProtocol    = []string{"request", "protocol"}
-)
+var requestProtocol = []string{"request", "protocol"}
 
-// describe says whose request it is, for as long as it takes: nothing in it is the host's.
-func (p *plugin) describe(r *request.Request) decision.Record {
+// describe says whose request it is, and what rules may look at beside its headers, for as long as it takes: nothing in it is
+// the host's. What the host does not say is left empty.
+func (p *plugin) describe(r *request.Request) (decision.Record, waf.Connection) {
 	c := p.firewall.Config()
 	workload, _ := c.Identity.Workload(r) // for the record, whatever comes of it
 	claims := p.claims.Read(r)
-	remote := clientip.Remote(r, c.TrustedHops)
-	path := r.RawPath()
-	return decision.Record{
-		Principal: strings.Clone(workload.Name()), RequestPrincipal: strings.Clone(claims.Principal()), RemoteIP: strings.Clone(remote.Text),
-		Method: strings.Clone(r.Method()), Host: strings.Clone(r.Host()), Path: strings.Clone(path), RequestID: strings.Clone(r.ID()),
+	record := decision.Record{
+		Principal: strings.Clone(workload.Name()), RequestPrincipal: strings.Clone(claims.Principal()),
+		Method: strings.Clone(r.Method()), Host: strings.Clone(r.Host()), Path: strings.Clone(r.RawPath()), RequestID: strings.Clone(r.ID()),
 	}
-}
-
-// connection is what rules may look at beside the request. What the host does not say is left empty.
-func (p *plugin) connection(r *request.Request) waf.Connection {
-	var c waf.Connection
-	c.ClientIP, c.ClientPort = address(r, sourceAddress)
-	if p.firewall.Config().TrustedHops > 0 {
-		if remote := clientip.Remote(r, p.firewall.Config().TrustedHops); remote.Err == nil {
-			c.ClientIP, c.ClientPort = strings.Clone(remote.Text), 0
+	var conn waf.Connection
+	conn.ClientIP, conn.ClientPort = address(r, request.PropertySourceAddress)
+	record.RemoteIP = conn.ClientIP
+	if c.TrustedHops > 0 {
+		remote := clientip.Remote(r, c.TrustedHops)
+		record.RemoteIP = strings.Clone(remote.Text)
+		if remote.Err == nil {
+			conn.ClientIP, conn.ClientPort = record.RemoteIP, 0
 		}
 	}
-	c.ServerIP, c.ServerPort = address(r, destinationAddress)
+	conn.ServerIP, conn.ServerPort = address(r, request.PropertyDestinationAddress)
 	if protocol, found, err := r.Property(requestProtocol); err == nil && found {
-		c.Protocol = strings.Clone(protocol)
+		conn.Protocol = strings.Clone(protocol)
 	}
-	return c
+	return record, conn
 }
 
 func address(r *request.Request, property []string) (ip string, port int) {

@@ -77,8 +77,8 @@ func (p *plugin) RequestHeaders(h host.Host) host.Action {
 		return p.reporter.Undecidable(h, err, true)
 	}
 	p.reporter.Count(h, "waf_filter.tx.total")
-	s := &stream{grpc: r.IsGRPC(), record: p.describe(r)}
-	connection := p.connection(r)
+	record, connection := p.describe(r)
+	s := &stream{grpc: r.IsGRPC(), record: record}
 	step := p.firewall.Begin(&s.tx, &connection, clone(r.Headers()), h.EndOfStream())
 	if s.tx.Inspected() {
 		p.streams[h.Stream()] = s

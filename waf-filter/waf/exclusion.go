@@ -116,20 +116,13 @@ func (e *Exclusion) before(index int) []string {
 	if e.Path == "" {
 		return nil
 	}
+	by, rules := e.rules()
 	var ctl []string
 	for _, t := range e.Targets {
-		if e.IDs != "" {
-			ctl = append(ctl, "ctl:ruleRemoveTargetById="+e.IDs+";"+t)
-		} else {
-			ctl = append(ctl, "ctl:ruleRemoveTargetByTag="+e.Tag+";"+t)
-		}
+		ctl = append(ctl, "ctl:ruleRemoveTarget"+by+"="+rules+";"+t)
 	}
 	if ctl == nil {
-		if e.IDs != "" {
-			ctl = append(ctl, "ctl:ruleRemoveById="+e.IDs)
-		} else {
-			ctl = append(ctl, "ctl:ruleRemoveByTag="+e.Tag)
-		}
+		ctl = append(ctl, "ctl:ruleRemove"+by+"="+rules)
 	}
 	operator := "@streq " + e.Path
 	if prefix, ok := strings.CutSuffix(e.Path, "*"); ok {
@@ -151,21 +144,23 @@ func (e *Exclusion) after() []string {
 	if e.Path != "" {
 		return nil
 	}
+	by, rules := e.rules()
+	if len(e.Targets) == 0 {
+		return []string{"SecRuleRemove" + by + " " + rules}
+	}
 	var out []string
 	for _, t := range e.Targets {
-		if e.IDs != "" {
-			out = append(out, `SecRuleUpdateTargetById `+e.IDs+` "!`+t+`"`)
-		} else {
-			out = append(out, `SecRuleUpdateTargetByTag `+e.Tag+` "!`+t+`"`)
-		}
-	}
-	if out == nil {
-		if e.IDs != "" {
-			return []string{"SecRuleRemoveById " + e.IDs}
-		}
-		return []string{"SecRuleRemoveByTag " + e.Tag}
+		out = append(out, "SecRuleUpdateTarget"+by+" "+rules+` "!`+t+`"`)
 	}
 	return out
+}
+
+// rules are those that are meant, and by what, as the names of directives and controls have it.
+func (e *Exclusion) rules() (by, which string) {
+	if e.Tag != "" {
+		return "ByTag", e.Tag
+	}
+	return "ById", e.IDs
 }
 
 // matches tells whether a rule is one of those that are meant.

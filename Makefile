@@ -70,8 +70,16 @@ unit: ## the Go packages, natively
 wasm-check: $(ARTIFACTS) ## each artifact's imports, exports and size
 	@go run ./toolchain/wasmcheck -build build
 
+# Modules that are only there to be tested.
+TEST_MODULES := build/test/heap-stress.wasm
+TEST_EXPORTS := _initialize memory proxy_abi_version_0_2_0 proxy_on_memory_allocate proxy_on_context_create \
+	proxy_on_vm_start proxy_on_configure proxy_on_request_headers
+
+build/test/heap-stress.wasm: $(TOOLCHAIN_FILES) $(SHARED_FILES) $(call go-files,waf-filter/heap)
+	@PALISADE_GC=custom toolchain/build-filter.sh ./waf-filter/heap/stress $@ "$$(echo $(TEST_EXPORTS) | tr ' ' ,)"
+
 .PHONY: wasm-test
-wasm-test: $(ARTIFACTS) ## the compiled filters under wazero
+wasm-test: $(ARTIFACTS) $(TEST_MODULES) ## the compiled filters under wazero
 	go test -count=1 -run Wasm $$(go list ./... | grep -v '/e2e')
 
 .PHONY: e2e

@@ -19,7 +19,6 @@ require (
 	github.com/urfave/cli/v3 v3.14.0
 	github.com/wasilibs/go-aho-corasick v0.6.0
 	github.com/wasilibs/go-re2 v1.6.0
-	github.com/wasilibs/nottinygc v0.7.1
 	golang.org/x/sys v0.48.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
@@ -60,6 +59,7 @@ require (
 	github.com/valllabh/ocsf-schema-golang v1.0.3 // indirect
 	github.com/valyala/fastjson v1.6.10 // indirect
 	github.com/wasilibs/go-libinjection v0.5.0 // indirect
+	github.com/wasilibs/nottinygc v0.7.1 // indirect
 	github.com/yusufpapurcu/wmi v1.2.4 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/net v0.60.0 // indirect

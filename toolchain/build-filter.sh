@@ -31,6 +31,7 @@ trap 'rm -rf "$work"' EXIT
 
 gc=${PALISADE_GC:-${own_gc:-precise}}
 case $gc in
+custom) gc_flags="-gc=custom -tags=custommalloc${tags:+,$tags}" ;; # one that the package imports
 nottinygc) gc_flags="-gc=custom -tags=custommalloc,nottinygc_envoy${tags:+,$tags}" ;;
 *) gc_flags="-gc=$gc ${tags:+-tags=$tags}" ;;
 esac

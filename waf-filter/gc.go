@@ -2,5 +2,4 @@
 
 package main
 
-// The Boehm collector, and with it a malloc for the C++ operators: see RATIONALE.md.
-import _ "github.com/wasilibs/nottinygc"
+import _ "github.com/palisade-mesh/palisade/waf-filter/heap" // see RATIONALE.md

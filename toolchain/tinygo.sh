@@ -11,7 +11,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Part of the cached TinyGo's path: change it whenever the recipe below changes.
-recipe=1
+recipe=2
 cached=$cache_dir/tinygo-$TINYGO_VERSION-llvm$LLVM_MAJOR-r$recipe
 
 # version_of TINYGO: its version, such as 0.41.1, or nothing if it does not run.
@@ -38,6 +38,21 @@ net_package() {
 	cp "$from/ip.go" "$from/mac.go" "$from/parse.go" "$toolchain_dir"/_net/*.go "$1/"
 	cp "$from/http/status.go" "$from/http/method.go" "$1/http/"
 	chmod -R u+w "$1"
+}
+
+# change_maps RUNTIME: changes two things in TinyGo's maps, neither of which a program can rely on (see RATIONALE.md).
+#
+# A map that nobody changes is ranged over in the same order each time: Coraza remembers what it has decoded by the place that an
+# argument has in a map's order, and with a random one finds next to nothing again.
+# The bytes of hashes that are in a map have their highest bit set: a collector that does not know what a map holds takes four of them for
+# a pointer, and they are beyond the 1 GiB that a VM may have.
+change_maps() {
+	sed -e 's/it\.startBucket = uintptr(fastrand()) & (it\.numBuckets - 1)/it.startBucket = 0/' \
+		-e 's/it\.startIndex = uint8(fastrand() & 7)/it.startIndex = 0/' \
+		-e 's/tophash := uint8(hash >> 24)$/tophash := uint8(hash>>24) | 0x80/' "$1/hashmap.go" >"$1/hashmap.go.new"
+	[ "$(grep -c 'it\.startBucket = 0$\|it\.startIndex = 0$\|uint8(hash>>24) | 0x80$' "$1/hashmap.go.new")" = 3 ] ||
+		die "the maps of TinyGo $TINYGO_VERSION are not those that toolchain/tinygo.sh knows" "adapt change_maps in it"
+	mv "$1/hashmap.go.new" "$1/hashmap.go"
 }
 
 # libclang_rt: where the distribution keeps compiler-rt for wasm32; the file's name differs between releases.
@@ -112,6 +127,7 @@ set_up() {
 	cp -R "$module" "$temp/root"
 	chmod -R u+w "$temp/root"
 	net_package "$temp/root/src/net"
+	change_maps "$temp/root/src/runtime"
 
 	say "compiling TinyGo $TINYGO_VERSION"
 	(

@@ -10,3 +10,6 @@ func (t *Transaction) ErrorLog() []string {
 	}
 	return lines
 }
+
+// IsReusable tells whether Close gives the engine's transaction back.
+func (t *Transaction) IsReusable() bool { return t.isReusable() }

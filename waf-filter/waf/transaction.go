@@ -75,6 +75,7 @@ type Transaction struct {
 	blocked  Phase // 0: nothing was
 	location string
 	audited  bool // the engine asks for an audit record
+	size     int  // bytes that the engine was given
 }
 
 // engine is a transaction of Coraza's, which can do more than its public interface says.
@@ -138,6 +139,7 @@ func (t *Transaction) addRequestHeaders(headers [][2]string, r *head) {
 		if h := &headers[i]; h[0] != "" && (h[0][0] != ':' || t.set.look.pseudoHeaders) {
 			t.tx.AddRequestHeader(h[0], h[1])
 		}
+		t.size += len(headers[i][0]) + len(headers[i][1])
 	}
 }
 
@@ -163,6 +165,7 @@ func (t *Transaction) RequestBody(chunk []byte, last bool) Step {
 	}
 	t.phase = RequestBody
 	if len(chunk) > 0 {
+		t.size += len(chunk)
 		interruption, written, err := t.tx.WriteRequestBody(chunk)
 		if step := t.interruption(interruption, err); step == Block {
 			return Block
@@ -235,6 +238,7 @@ func (t *Transaction) ResponseBody(chunk []byte, last bool) Step {
 	}
 	t.phase = ResponseBody
 	if len(chunk) > 0 {
+		t.size += len(chunk)
 		interruption, written, err := t.tx.WriteResponseBody(chunk)
 		if step := t.interruption(interruption, err); step == Block {
 			return Block
@@ -328,8 +332,20 @@ func (t *Transaction) End() {
 
 // Close frees the engine's memory of the transaction.
 func (t *Transaction) Close() {
-	if t.tx != nil {
+	if t.tx != nil && t.isReusable() {
 		_ = t.tx.Close() // removes files, of which there are none
-		t.tx = nil
 	}
+	t.tx = nil
+}
+
+// How much a transaction may have held that is used for another. Its maps and buffers never shrink, and the engine walks through
+// the maps in each phase: after one request with a thousand arguments all others would take as long.
+const (
+	reusableSize      = 16 << 10
+	reusableArguments = 64
+)
+
+// isReusable tells whether the engine may have the transaction back, to save the making of a new one. Otherwise it is garbage.
+func (t *Transaction) isReusable() bool {
+	return t.size <= reusableSize && len(t.tx.Variables().Args().FindAll()) <= reusableArguments
 }

@@ -485,3 +485,35 @@ func TestExclusionsOfAmbiguousPaths(t *testing.T) {
 		assert.Equal(t, blocked, tx.Blocked() != 0, target)
 	}
 }
+
+func TestLargeTransactionsAreNotUsedAgain(t *testing.T) {
+	f := compile(t, `{"profile": "crs-pl1"}`)
+	object := func(fields int) string {
+		b := []byte("{")
+		for i := range fields {
+			b = fmt.Appendf(b, `"f%d":%d,`, i, i)
+		}
+		return string(b[:len(b)-1]) + "}"
+	}
+	post := func(body string) exchange {
+		return exchange{method: "POST", body: body,
+			headers: with("content-type", "application/json", "content-length", fmt.Sprint(len(body)))}
+	}
+	for _, test := range []struct {
+		name     string
+		exchange exchange
+		reusable bool
+	}{
+		{"small", exchange{target: "/?a=1"}, true},
+		{"arguments", post(object(60)), true},
+		{"many arguments", post(object(70)), false},
+		{"many arguments of a query", exchange{target: "/?" + strings.Repeat("a=1&", 70)}, false},
+		{"a large header", exchange{headers: with("x", strings.Repeat("a", 20_000))}, false},
+		{"a large body", post(`{"a":"` + strings.Repeat("a", 20_000) + `"}`), false},
+		{"a large answer", exchange{answer: [][2]string{{"content-type", "text/html"}}, answerBody: strings.Repeat("a", 20_000)}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			assert.Equal(t, test.reusable, test.exchange.through(t, f, 1000).IsReusable())
+		})
+	}
+}

@@ -130,6 +130,15 @@ build/bench/empty-stripped.wasm: $(EMPTY_FILES)
 build/bench/calls.wasm: $(TOOLCHAIN_FILES) $(SHARED_FILES) $(wildcard e2e/bench/calls/*)
 	@toolchain/build-filter.sh ./e2e/bench/calls $@ "$$(echo $(CALLS_EXPORTS) | tr ' ' ,)"
 
+# What waf-filter is measured by, with the build tags that coraza-proxy-wasm is released with. Those of disabled operators change nothing:
+# they leave out what C++ takes the place of.
+build/bench/wafpeer.wasm: $(TOOLCHAIN_FILES) $(wildcard e2e/bench/wafpeer/*)
+	@PALISADE_GC=nottinygc PALISADE_TAGS="$$(echo $(WAFPEER_TAGS) | tr ' ' ,)" \
+		toolchain/build-filter.sh ./e2e/bench/wafpeer $@ "$$(echo $(SDK_EXPORTS) | tr ' ' ,)"
+
+WAFPEER_TAGS := no_fs_access memoize_builders coraza.rule.multiphase_evaluation \
+	coraza.disabled_operators.detectSQLi coraza.disabled_operators.detectXSS
+
 .PHONY: bench
 bench: $(BENCH_MODULES) ## what the filters cost in stock Envoy, as ratios (BENCH_FLAGS="-rounds 9 -scenarios authz")
 	@e2e/bench/wrk.sh

@@ -7,7 +7,8 @@
 # what artifacts.json lists for OUT, which may have build tags and a garbage collector there, too. Everything that they do not reach is removed: the SDK exports every Proxy-Wasm callback, and
 # Envoy calls whatever is exported, so an unused callback costs time in every request.
 #
-# PALISADE_GC chooses another garbage collector (see RATIONALE.md), TINYGO_FLAGS adds flags; both are for measuring.
+# PALISADE_GC chooses another garbage collector (see RATIONALE.md), PALISADE_TAGS the build tags of what is no artifact, separated by
+# commas, TINYGO_FLAGS adds flags. They are for measuring.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -17,7 +18,7 @@ package=$1 out=$2
 # The tools beside this script belong to its module, whichever the package is of.
 tool() { (cd "$toolchain_dir/.." && go run "./toolchain/$1" "${@:2}"); }
 exports=${3-}
-tags= own_gc=
+tags=${PALISADE_TAGS-} own_gc=
 [ -n "$exports" ] || {
 	exports=$(tool wasmcheck -print exports "$(basename "$out" .wasm)")
 	tags=$(tool wasmcheck -print tags "$(basename "$out" .wasm)")

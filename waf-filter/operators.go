@@ -12,10 +12,12 @@ import (
 	"github.com/corazawaf/coraza/v3/experimental/plugins"
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
 	ahocorasick "github.com/wasilibs/go-aho-corasick"
+	"github.com/wasilibs/go-libinjection"
 	"github.com/wasilibs/go-re2"
 	"github.com/wasilibs/go-re2/experimental"
 
 	"github.com/palisade-mesh/palisade/waf-filter/pattern"
+	"github.com/palisade-mesh/palisade/waf-filter/waf"
 )
 
 // The operators that decide by large tables or automata are C++ in the module: re2, an Aho-Corasick automaton and
@@ -30,6 +32,18 @@ func init() {
 	plugins.RegisterOperator("rx", newExpression)
 	plugins.RegisterOperator("pmFromFile", newPhrases)
 	plugins.RegisterOperator("pmf", newPhrases)
+	waf.CompileExpression = func(text string) (func(string) bool, error) {
+		re, err := compile(text)
+		if err != nil {
+			return nil, err
+		}
+		return re.MatchString, nil
+	}
+	waf.DetectSQLi = func(value string) bool {
+		is, _ := libinjection.IsSQLi(value)
+		return is
+	}
+	waf.DetectXSS = libinjection.IsXSS
 }
 
 // expression is @rx.
@@ -41,20 +55,26 @@ type expression struct {
 var expressions = map[string]*re2.Regexp{}
 
 func newExpression(options plugintypes.OperatorOptions) (plugintypes.Operator, error) {
-	text := "(?sm)" + options.Arguments // as ModSecurity's PCRE has it, and the Core Rule Set expects
-	re := expressions[text]
-	if re == nil {
-		compile := re2.Compile
-		if pattern.IsOfBytes(text) {
-			compile = experimental.CompileLatin1
-		}
-		var err error
-		if re, err = compile(text); err != nil {
-			return nil, err
-		}
-		expressions[text] = re
+	re, err := compile("(?sm)" + options.Arguments) // as ModSecurity's PCRE has it, and the Core Rule Set expects
+	if err != nil {
+		return nil, err
 	}
 	return &expression{re}, nil
+}
+
+func compile(text string) (*re2.Regexp, error) {
+	if re := expressions[text]; re != nil {
+		return re, nil
+	}
+	compile := re2.Compile
+	if pattern.IsOfBytes(text) {
+		compile = experimental.CompileLatin1
+	}
+	re, err := compile(text)
+	if err == nil {
+		expressions[text] = re
+	}
+	return re, err
 }
 
 // Evaluate implements plugintypes.Operator.

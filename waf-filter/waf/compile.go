@@ -120,6 +120,11 @@ func compile(name string, list []directive) (*ruleSet, *faulty) {
 	nextWriter = set
 	defer func() { nextWriter = nil }()
 	list = slices.DeleteFunc(list, isMemoryLimit)
+	if screens {
+		list, set.screening = addScreening(list)
+	}
+	nextScreening = set.screening
+	defer func() { nextScreening = nil }()
 	var text strings.Builder
 	for i := range list {
 		text.WriteString(list[i].text)
@@ -139,6 +144,9 @@ func compile(name string, list []directive) (*ruleSet, *faulty) {
 	}
 	return nil, bad
 }
+
+// screens is false where it is tested that a screening changes nothing.
+var screens = true
 
 // isMemoryLimit tells whether a directive says how much of a body is kept in memory. A proxy's filter has nowhere else to keep
 // it: a body past this limit, but not past SecRequestBodyLimit, could not be inspected. A wrong number is the engine's to refuse.

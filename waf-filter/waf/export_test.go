@@ -1,5 +1,12 @@
 package waf
 
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // ErrorLog gives what the engine would write to an error log: a line for each match of a rule that is to be logged.
 func (t *Transaction) ErrorLog() []string {
 	var lines []string
@@ -13,3 +20,58 @@ func (t *Transaction) ErrorLog() []string {
 
 // IsReusable tells whether Close gives the engine's transaction back.
 func (t *Transaction) IsReusable() bool { return t.isReusable() }
+
+// SetScreening has rule sets compiled with or without a screening, and gives back how it was.
+func SetScreening(on bool) (was bool) {
+	was, screens = screens, on
+	return was
+}
+
+// Trace is all that rules have left behind: what they logged, and the variables that they set, but for what was captured last,
+// which depends on the order of maps.
+func (t *Transaction) Trace() string {
+	if t.tx == nil {
+		return fmt.Sprint(t.decision)
+	}
+	var lines []string
+	for _, m := range t.tx.Variables().TX().FindAll() {
+		if _, err := strconv.Atoi(m.Key()); err != nil {
+			lines = append(lines, m.Key()+"="+m.Value())
+		}
+	}
+	for _, m := range t.tx.MatchedRules() {
+		if l, ok := m.(logged); !ok || l.Log() {
+			for _, d := range m.MatchedDatas() {
+				lines = append(lines, fmt.Sprintf("%d %s:%s=%q %q", m.Rule().ID(), d.Variable().Name(), d.Key(), d.Value(), d.Data()))
+			}
+		}
+	}
+	slices.Sort(lines)
+	return fmt.Sprint(t.decision, "\n", strings.Join(lines, "\n"))
+}
+
+// Screened gives the ids of the rules that the engine is led past if they do not match, in the blocks of the only rule set.
+func (f *Firewall) Screened() (blocks [][]int) {
+	s := f.sets[0].screening
+	for i := range s.blocks {
+		var ids []int
+		for r := range s.rules {
+			if s.blocks[i].reached[maxLevel+1].has(uint16(r)) {
+				ids = append(ids, s.rules[r].id)
+			}
+		}
+		blocks = append(blocks, ids)
+	}
+	return blocks
+}
+
+// LedPast tells how many of the blocks the engine was led past.
+func (t *Transaction) LedPast() int {
+	n := 0
+	for _, m := range t.tx.MatchedRules() {
+		if m.Rule().ID() >= firstScreenID {
+			n++
+		}
+	}
+	return n
+}

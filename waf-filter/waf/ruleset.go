@@ -10,9 +10,10 @@ import (
 
 // ruleSet is a list of directives, compiled.
 type ruleSet struct {
-	name string
-	waf  coraza.WAF
-	look look
+	name      string
+	waf       coraza.WAF
+	look      look
+	screening *screening // nil: none of the rules can be left out
 	// audited is set while a transaction ends, when the engine finds that it is to be in the audit log.
 	audited bool
 }

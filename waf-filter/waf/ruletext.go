@@ -11,6 +11,8 @@ type ruleText struct {
 	phase     int
 	tags      []string
 	variables string // as written: "REQUEST_HEADERS:Host|ARGS"; "" of a SecAction
+	operator  string // "@rx ^a"; "" of a SecAction
+	actions   []string
 }
 
 // readRule reads a SecRule or SecAction; ok is false of any other directive. Both end in a list of actions in quotes.
@@ -23,7 +25,9 @@ func readRule(d *directive) (r ruleText, ok bool) {
 	_, options, _ = strings.Cut(options, " ")
 	options = strings.TrimSpace(options)
 	if isRule {
-		r.variables, _, _ = strings.Cut(options, " ")
+		var rest string
+		r.variables, rest, _ = strings.Cut(options, " ")
+		r.operator = quoted(strings.TrimLeft(rest, " "))
 	}
 	end := strings.LastIndexByte(options, '"')
 	if end <= 0 {
@@ -34,7 +38,8 @@ func readRule(d *directive) (r ruleText, ok bool) {
 		start--
 	}
 	r.phase = 2 // Coraza's default
-	for _, action := range splitActions(options[start+1 : end]) {
+	r.actions = splitActions(options[start+1 : end])
+	for _, action := range r.actions {
 		name, value, _ := strings.Cut(action, ":")
 		value = strings.Trim(strings.TrimSpace(value), "'")
 		switch strings.ToLower(strings.TrimSpace(name)) {
@@ -47,6 +52,26 @@ func readRule(d *directive) (r ruleText, ok bool) {
 		}
 	}
 	return r, true
+}
+
+// quoted is what a text in quotes begins with, between them: a quote in it has an odd number of backslashes before it, one of which
+// belongs to it.
+func quoted(text string) string {
+	if text == "" || text[0] != '"' {
+		return ""
+	}
+	backslashes := 0
+	for i := 1; i < len(text); i++ {
+		switch {
+		case text[i] == '\\':
+			backslashes++
+			continue
+		case text[i] == '"' && backslashes%2 == 0:
+			return strings.ReplaceAll(text[1:i], `\"`, `"`)
+		}
+		backslashes = 0
+	}
+	return ""
 }
 
 func phaseNumber(s string) int {

@@ -113,6 +113,7 @@ func (f *Firewall) Begin(t *Transaction, c *Connection, headers [][2]string, las
 	tx.SetServerName(strings.Trim(withoutPort(match.NormalHost(r.authority)), "[]"))
 	tx.ProcessURI(r.target, r.method, t.protocol)
 	t.addRequestHeaders(headers, &r)
+	t.set.screening.forget()
 	if step := t.interruption(tx.ProcessRequestHeaders(), nil); step == Block {
 		return Block
 	}
@@ -164,6 +165,7 @@ func (t *Transaction) RequestBody(chunk []byte, last bool) Step {
 		return Pass
 	}
 	t.phase = RequestBody
+	t.set.screening.forget()
 	if len(chunk) > 0 {
 		t.size += len(chunk)
 		interruption, written, err := t.tx.WriteRequestBody(chunk)
@@ -187,6 +189,7 @@ func (t *Transaction) RequestTrailers() Step { return t.RequestBody(nil, true) }
 func (t *Transaction) endRequestBody() Step {
 	t.phase = RequestBody
 	t.bodyDone.request = true
+	t.set.screening.forget()
 	return t.interruption(t.tx.ProcessRequestBody())
 }
 

@@ -1,0 +1,274 @@
+package waf
+
+import (
+	"io/fs"
+	"strings"
+
+	"github.com/corazawaf/coraza/v3/types/variables"
+
+	"github.com/palisade-mesh/palisade/waf-filter/screen"
+)
+
+// What the engine's operators do, for rules to be screened by: it has to be the same. They are set by who decides what the
+// engine's operators are, before the first rule set is compiled: see operators.go.
+var (
+	// CompileExpression is @rx.
+	CompileExpression func(text string) (matches func(value string) bool, err error)
+	// DetectSQLi and DetectXSS are @detectSQLi and @detectXSS.
+	DetectSQLi, DetectXSS func(value string) bool
+)
+
+// screenable is a rule of which it can be told, without the engine, whether it matches a value.
+type screenable struct {
+	id         int
+	phase      int
+	level      int  // paranoia level from which on it is reached
+	chained    bool // others follow, which do not matter as long as this one does not match
+	negated    bool
+	multiMatch bool // what is between two transformations is looked at, too
+	targets    []target
+	kind       kind
+	pattern    screen.Pattern
+
+	operator, argument string
+	matches            func(value string) bool // what the operator says of a transformed value; nil: not compiled yet
+}
+
+// target is something that a rule looks at.
+type target struct {
+	variable variables.RuleVariable
+	key      string // in lower case; "": all
+}
+
+// kind is how a rule has values transformed.
+type kind struct {
+	actions string // "t:none,t:lowercase", or with ",multiMatch"
+	change  change
+}
+
+// change is what transformations do to values, as far as it can be told without them.
+type change struct {
+	// unless are the marks of values that they may make anything of.
+	unless screen.Marks
+	// What they do to others:
+	lowers  bool
+	plus    bool // a plus becomes a blank
+	nulls   bool // NUL is left out
+	removes bool // blanks and quotes are left out, or become others
+}
+
+// changes of the transformations that are known.
+var changes = map[string]change{
+	"none":               {},
+	"lowercase":          {unless: screen.Casing, lowers: true},
+	"removenulls":        {nulls: true},
+	"cmdline":            {lowers: true, removes: true},
+	"urldecode":          {unless: screen.Percent, plus: true},
+	"urldecodeuni":       {unless: screen.Percent, plus: true},
+	"htmlentitydecode":   {unless: screen.Entity},
+	"jsdecode":           {unless: screen.Backslash},
+	"cssdecode":          {unless: screen.Backslash},
+	"escapeseqdecode":    {unless: screen.Backslash},
+	"utf8tounicode":      {unless: screen.Beyond},
+	"removewhitespace":   {unless: screen.Beyond, removes: true},
+	"compresswhitespace": {unless: screen.Beyond, removes: true},
+	"replacecomments":    {unless: screen.Comment},
+	"removecommentschar": {unless: screen.Comment},
+	"normalizepath":      {unless: screen.Path},
+	"normalisepath":      {unless: screen.Path},
+	"normalizepathwin":   {unless: screen.Path | screen.Backslash},
+	"normalisepathwin":   {unless: screen.Path | screen.Backslash},
+}
+
+// places are the variables that rules are screened by, and the phase from which on they are there: after Coraza's minPhase.
+// None of them changes while a phase is evaluated.
+var places = map[variables.RuleVariable]int{
+	variables.ArgsGet: 1, variables.ArgsGetNames: 1, variables.ArgsPost: 2, variables.ArgsPostNames: 2,
+	variables.Args: 2, variables.ArgsNames: 2,
+	variables.RequestCookies: 1, variables.RequestCookiesNames: 1,
+	variables.RequestHeaders: 1, variables.RequestHeadersNames: 1,
+	variables.RequestFilename: 1, variables.RequestBasename: 1, variables.RequestURI: 1, variables.RequestURIRaw: 1,
+	variables.RequestLine: 1, variables.QueryString: 1,
+	variables.RequestBody: 2, variables.XML: 2, variables.Files: 2, variables.FilesNames: 2, variables.MultipartPartHeaders: 2,
+}
+
+// caseSensitive are the places of which a name is not looked for in lower case.
+var caseSensitive = map[variables.RuleVariable]bool{
+	variables.Args: true, variables.ArgsNames: true, variables.ArgsGet: true, variables.ArgsGetNames: true,
+	variables.ArgsPost: true, variables.ArgsPostNames: true,
+}
+
+// readScreenable reads a rule; ok is false if it cannot be screened.
+func readScreenable(text *ruleText, b *screen.Builder) (r screenable, ok bool) {
+	if text.variables == "" || text.id == 0 || text.phase != 1 && text.phase != 2 {
+		return r, false
+	}
+	r = screenable{id: text.id, phase: text.phase}
+	if !r.readActions(text.actions) {
+		return r, false
+	}
+	if r.targets, ok = readTargets(text.variables); !ok {
+		return r, false
+	}
+	name, argument, _ := strings.Cut(text.operator, " ")
+	name, r.negated = strings.CutPrefix(name, "!")
+	r.operator, r.argument = name, strings.TrimSpace(argument)
+	if strings.Contains(r.argument, "%{") {
+		return r, false
+	}
+	switch name {
+	case "@rx":
+		r.pattern, ok = b.Expression(expression(r.argument))
+	case "@pm":
+		r.pattern = b.Phrases(strings.Split(r.argument, " "))
+	case "@pmFromFile":
+		var list []string
+		list, ok = phrasesOf(r.argument)
+		r.pattern = b.Phrases(list)
+	case "@detectSQLi", "@detectXSS":
+		r.pattern = b.Any()
+	default:
+		return r, false
+	}
+	return r, ok
+}
+
+// expression is a regular expression as @rx compiles it.
+func expression(argument string) string { return "(?sm)" + argument }
+
+func (r *screenable) readActions(actions []string) bool {
+	kinds := []string{"t:none"}
+	r.kind.change.unless = screen.Casing
+	for _, action := range actions {
+		name, value, _ := strings.Cut(action, ":")
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "t":
+			c, known := changes[strings.ToLower(strings.TrimSpace(value))]
+			if !known {
+				return false
+			}
+			kinds = append(kinds, "t:"+strings.TrimSpace(value))
+			r.kind.change = r.kind.change.and(c)
+		case "chain":
+			r.chained = true
+		case "multimatch":
+			kinds = append(kinds, "multiMatch")
+			r.multiMatch = true
+		}
+	}
+	r.kind.actions = strings.Join(kinds, ",")
+	return true
+}
+
+func (c change) and(d change) change {
+	return change{
+		unless: c.unless | d.unless, lowers: c.lowers || d.lowers, plus: c.plus || d.plus, nulls: c.nulls || d.nulls,
+		removes: c.removes || d.removes,
+	}
+}
+
+// phrasesOf is a list of phrases that comes with the Core Rule Set.
+func phrasesOf(file string) ([]string, bool) {
+	data, err := fs.ReadFile(dataFiles{}, file)
+	if err != nil {
+		return nil, false
+	}
+	var list []string
+	for line := range strings.Lines(string(data)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			list = append(list, line)
+		}
+	}
+	return list, true
+}
+
+// readTargets reads the variables of a rule. What it must not look at counts as if it did.
+func readTargets(text string) ([]target, bool) {
+	var list []target
+	for _, word := range strings.Split(text, "|") {
+		if strings.HasPrefix(word, "!") {
+			continue
+		}
+		name, key, _ := strings.Cut(word, ":")
+		v, err := variables.Parse(name)
+		if err != nil || places[v] == 0 {
+			return nil, false
+		}
+		if caseSensitive[v] || strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != "" {
+			key = "" // an expression, or the like
+		}
+		list = append(list, parts(v, strings.ToLower(key))...)
+	}
+	return list, len(list) > 0
+}
+
+// parts are the variables that the engine has for one that is made of two, if it evaluates them by themselves.
+func parts(v variables.RuleVariable, key string) []target {
+	switch {
+	case multiphase && v == variables.Args:
+		return []target{{variables.ArgsGet, key}, {variables.ArgsPost, key}}
+	case multiphase && v == variables.ArgsNames:
+		return []target{{variables.ArgsGetNames, key}, {variables.ArgsPostNames, key}}
+	}
+	return []target{{v, key}}
+}
+
+// matchesTransformed tells whether the rule matches a value that has been transformed.
+func (r *screenable) matchesTransformed(value string) bool {
+	if r.matches == nil {
+		r.compile()
+	}
+	return r.matches(value) != r.negated
+}
+
+// compile makes the operator when it is needed first: most never are. One that cannot be made matches everything.
+func (r *screenable) compile() {
+	switch r.operator {
+	case "@rx":
+		if f, err := CompileExpression(expression(r.argument)); err == nil {
+			r.matches = f
+			return
+		}
+	case "@pm":
+		r.matches = anyOf(strings.Split(r.argument, " "))
+		return
+	case "@pmFromFile":
+		if list, ok := phrasesOf(r.argument); ok {
+			r.matches = anyOf(list)
+			return
+		}
+	case "@detectSQLi":
+		r.matches = DetectSQLi
+		return
+	case "@detectXSS":
+		r.matches = DetectXSS
+		return
+	}
+	r.matches = func(string) bool { return !r.negated }
+}
+
+// anyOf is a search for any of some phrases, whatever the case of ASCII's letters.
+func anyOf(phrases []string) func(string) bool {
+	for i := range phrases {
+		phrases[i] = strings.ToLower(phrases[i])
+	}
+	return func(value string) bool {
+		value = lowerASCII(value)
+		for _, p := range phrases {
+			if strings.Contains(value, p) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func lowerASCII(s string) string {
+	out := []byte(s)
+	for i, b := range out {
+		if 'A' <= b && b <= 'Z' {
+			out[i] = b + 'a' - 'A'
+		}
+	}
+	return string(out)
+}

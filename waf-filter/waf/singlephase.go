@@ -1,0 +1,5 @@
+//go:build !coraza.rule.multiphase_evaluation
+
+package waf
+
+const multiphase = false

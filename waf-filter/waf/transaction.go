@@ -85,8 +85,8 @@ type engine interface {
 	DetectionOnlyInterruption() *types.Interruption
 }
 
-// Begin begins a transaction with a request's headers, which have its pseudo-headers among them. last tells that there is
-// neither body nor trailers.
+// Begin begins a transaction with a request's headers, which have its pseudo-headers among them; names of headers that have the
+// same one must not be the same memory, see separate. last tells that there is neither body nor trailers.
 func (f *Firewall) Begin(t *Transaction, c *Connection, headers [][2]string, last bool) Step {
 	*t = Transaction{phase: RequestHeaders, decision: decision.Decision{Effect: decision.Allow, Status: 200}}
 	r, err := readHead(headers)
@@ -142,6 +142,11 @@ func (t *Transaction) addRequestHeaders(headers [][2]string, r *head) {
 		}
 		t.size += len(headers[i][0]) + len(headers[i][1])
 	}
+	v := t.tx.Variables()
+	if len(v.ArgsGet().Get("")) > 1 { // those with a name have it for themselves
+		separate(v.ArgsGet())
+	}
+	separate(v.RequestCookies())
 }
 
 // needsRequestBody tells whether what the body has in it can change the decision. The body of a request that is a

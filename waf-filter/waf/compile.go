@@ -120,7 +120,7 @@ func compile(name string, list []directive) (*ruleSet, *faulty) {
 	nextWriter = set
 	defer func() { nextWriter = nil }()
 	list = slices.DeleteFunc(list, isMemoryLimit)
-	list = slices.Insert(freshen(list), 0, separateBody)
+	list = slices.Insert(freshen(list), 0, onBodyRead)
 	if screens {
 		list, set.screening = addScreening(list)
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/corazawaf/coraza/v3/collection"
 	"github.com/corazawaf/coraza/v3/experimental/plugins"
-	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
 	"github.com/corazawaf/coraza/v3/types"
 )
 
@@ -22,11 +21,11 @@ import (
 //
 // So each value gets a name of its own (separate), and a rule that looks at what changes gets transformations of its own (freshen).
 
-// separate gives each value of a collection a name in a place of its own.
-func separate(c collection.Map) {
+// separate gives each value of a collection a name in a place of its own, and tells how many there are.
+func separate(c collection.Map) (values int) {
 	all := c.FindAll()
 	if !sharesNames(all) {
-		return
+		return len(all)
 	}
 	for _, m := range all {
 		c.Remove(m.Key())
@@ -34,6 +33,7 @@ func separate(c collection.Map) {
 	for _, m := range all {
 		c.Add(ownName(m.Key()), m.Value())
 	}
+	return len(all)
 }
 
 // sharesNames tells whether two values have their names in one place. All values of a name follow each other.
@@ -52,34 +52,6 @@ func sharesNames(all []types.MatchData) bool {
 
 // ownName copies a name. An empty one is the beginning of one that is not, as nothing has no place.
 func ownName(name string) string { return strings.Clone(name + "=")[:len(name)] }
-
-// separated is the action by which the values of a body are separated: it is read and its rules are evaluated in one call.
-type separated struct{}
-
-const (
-	separatedName = "palisadeseparated"
-	separatedID   = "95901"
-)
-
-func init() {
-	plugins.RegisterAction(separatedName, func() plugintypes.Action { return separated{} })
-}
-
-// separateBody is the directive that stands before all others.
-var separateBody = directive{text: "SecAction \"id:" + separatedID + ",phase:2,pass,nolog,t:none," + separatedName + "\""}
-
-// Init implements plugintypes.Action.
-func (separated) Init(plugintypes.RuleMetadata, string) error { return nil }
-
-// Type implements plugintypes.Action.
-func (separated) Type() plugintypes.ActionType { return plugintypes.ActionTypeNondisruptive }
-
-// Evaluate implements plugintypes.Action.
-func (separated) Evaluate(_ plugintypes.RuleMetadata, tx plugintypes.TransactionState) {
-	v := tx.Variables()
-	separate(v.ArgsPost())
-	separate(v.MultipartPartHeaders())
-}
 
 // changing are the variables that have another value for each rule. TX is one, too, but the engine knows of it.
 var changing = []string{"MATCHED_VAR", "MATCHED_VARS", "MATCHED_VAR_NAME", "MATCHED_VARS_NAMES", "RULE", "ENV", "HIGHEST_SEVERITY",

@@ -2,6 +2,7 @@ package waf_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -72,5 +73,14 @@ func TestEachMatchIsInspected(t *testing.T) {
 			e := exchange{headers: [][2]string{{"a", "harmless"}, {"b", "attack"}}}
 			assert.Equal(t, "2", e.through(t, f, 1).Decision().Rule)
 		})
+	}
+}
+
+// Cookies are no arguments to the engine, and cost as much.
+func TestTooManyCookies(t *testing.T) {
+	f := compile(t, `{"rules": ["Include @recommended-conf", "SecRuleEngine On"]}`)
+	for rule, cookies := range map[string]string{"": strings.Repeat("a=b;", 1000), "200004": strings.Repeat("a;", 1001)} {
+		e := exchange{headers: with("cookie", cookies)}
+		assert.Equal(t, rule, e.through(t, f, 1).Decision().Rule)
 	}
 }

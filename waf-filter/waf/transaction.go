@@ -146,8 +146,14 @@ func (t *Transaction) addRequestHeaders(headers [][2]string, r *head) {
 	if len(v.ArgsGet().Get("")) > 1 { // those with a name have it for themselves
 		separate(v.ArgsGet())
 	}
-	separate(v.RequestCookies())
+	if separate(v.RequestCookies()) > maxCookies {
+		set(v.ArgumentsLimitReached(), "1")
+	}
 }
+
+// maxCookies is how many cookies count as too many arguments, which SecArgumentsLimit does not: all rules look at each of them,
+// and the 60 KiB of headers that Envoy takes may have 30,000. It is the same number.
+const maxCookies = 1000
 
 // needsRequestBody tells whether what the body has in it can change the decision. The body of a request that is a
 // conversation is not waited for, because it may only end after the answer has begun.

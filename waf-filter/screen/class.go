@@ -33,9 +33,9 @@ func folded(b byte) byte {
 // blanks are what transformations make a blank of, or leave out as one.
 var blanks = classOf(" \t\n\v\f\r,;+")
 
-// removable are the bytes that transformations may remove, or replace by a blank, without any of the other marks. Normal form
-// is without them.
-var removable = blanks.or(classOf("\"'\\^\x00"))
+// removable are the bytes that transformations may remove, or replace by a blank, without any of the other marks: those
+// beyond ASCII are, because there are blanks among them. Normal form is without them.
+var removable = blanks.or(classOf("\"'\\^\x00\x80"))
 
 // plain are the bytes that a text is mostly of.
 var plain = classOf("abcdefghijklmnopqrstuvwxyz0123456789 ")

@@ -215,7 +215,7 @@ func (f found) needed() need {
 			word = word[:maxWord]
 		}
 		switch {
-		case strings.IndexByte(word, beyond) >= 0:
+		case c.has(beyond):
 			any.bytes.add(beyond)
 		case len(word) > 1:
 			any.words = append(any.words, word)

@@ -2,6 +2,7 @@ package waf
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,11 +26,10 @@ type planner struct {
 	gates   bool // the rules that leave out those of higher paranoia levels are as the Core Rule Set has them
 	builder screen.Builder
 
-	s    *screening
-	out  []directive
-	open []piece // of the run that is being read
-	file string
-	// level from which on what is read is reached, by phase, and the marker up to which that holds.
+	s      *screening
+	pieces []piece
+	// file, and the level from which on what is in it is reached, by phase, and the marker up to which that holds.
+	file   string
 	level  [3]int
 	marker [3]string
 }
@@ -37,8 +37,24 @@ type planner struct {
 // piece is a few directives that belong together.
 type piece struct {
 	directives []directive
-	rule       int // index of its rule in screening.rules; -1: none, but nothing happens if it is not evaluated
+	before     []directive // that are put there
+	behind     []directive
+	what       pieceKind
+	rule       int    // index in screening.rules
+	phase      int    // of a gate, or of an action
+	marker     string // that is here, or that a gate leads to
 }
+
+type pieceKind uint8
+
+const (
+	unknown pieceKind = iota // it may do anything
+	idle                     // it does nothing
+	rule                     // it does nothing unless it matches
+	gate                     // it leads past others, and does nothing else
+	marker
+	action // it does something in its phase
+)
 
 // addScreening puts rules into a list of directives that lead the engine past rules of the Core Rule Set that do not match. It is
 // nil if nothing can be.
@@ -48,39 +64,22 @@ func addScreening(list []directive) ([]directive, *screening) {
 		return list, nil
 	}
 	for i := 0; i < len(list); {
-		i += p.read(i)
+		n := p.length(i)
+		p.read(list[i : i+n])
+		i += n
 	}
-	p.endRun()
+	for phase := 1; phase <= 2; phase++ {
+		p.plan(phase)
+	}
 	if len(p.s.blocks) == 0 || !p.finish() {
 		return list, nil
 	}
-	return p.out, p.s
-}
-
-// read reads what begins with a directive, and says how many directives it was.
-func (p *planner) read(i int) int {
-	d := &p.list[i]
-	if d.file != p.file { // a gate holds within its file
-		p.file, p.level, p.marker = d.file, [3]int{}, [3]string{}
+	var out []directive
+	for i := range p.pieces {
+		x := &p.pieces[i]
+		out = slices.Concat(out, x.before, x.directives, x.behind)
 	}
-	n := p.length(i)
-	whole := p.list[i : i+n]
-	text, isRule := readRule(d)
-	switch ours := strings.HasPrefix(d.file, crs); {
-	case ours && !isRule && d.is("SecMarker"):
-		p.closeGates(strings.Trim(d.options(), `"'`))
-		p.open = append(p.open, piece{whole, -1})
-	case ours && !isRule && d.is("SecComponentSignature"):
-		p.open = append(p.open, piece{whole, -1})
-	case ours && n == 1 && isRule && p.readGate(&text):
-		p.open = append(p.open, piece{whole, -1})
-	case ours && isRule && p.readRule(&text):
-		p.open = append(p.open, piece{whole, len(p.s.rules) - 1})
-	default:
-		p.endRun()
-		p.out = append(p.out, whole...)
-	}
-	return n
+	return out, p.s
 }
 
 // length is of how many directives a rule is: itself, and those that are chained to it.
@@ -97,9 +96,34 @@ func (p *planner) length(i int) int {
 
 func isChain(action string) bool { return strings.EqualFold(strings.TrimSpace(action), "chain") }
 
+// read reads the directives of one piece.
+func (p *planner) read(directives []directive) {
+	x := piece{directives: directives}
+	d := &directives[0]
+	if d.file != p.file { // a gate holds within its file
+		p.file, p.level, p.marker = d.file, [3]int{}, [3]string{}
+	}
+	text, isRule := readRule(d)
+	switch {
+	case !strings.HasPrefix(d.file, crs):
+	case d.is("SecMarker"):
+		x.what, x.marker = marker, strings.Trim(d.options(), `"'`)
+		p.closeGates(x.marker)
+	case d.is("SecComponentSignature"):
+		x.what = idle
+	case isRule && len(directives) == 1 && text.variables == "":
+		x.what, x.phase = action, text.phase
+	case isRule && len(directives) == 1 && p.readGate(&text):
+		x.what, x.phase, x.marker = gate, text.phase, p.marker[text.phase]
+	case isRule && p.readRule(&text):
+		x.what, x.rule = rule, len(p.s.rules)-1
+	}
+	p.pieces = append(p.pieces, x)
+}
+
 func (p *planner) readRule(text *ruleText) bool {
 	r, ok := readScreenable(text, &p.builder)
-	if !ok || len(p.s.rules) > 1<<15 {
+	if !ok || len(p.s.rules) >= 1<<15 {
 		return false
 	}
 	if p.gates {
@@ -116,113 +140,151 @@ func (p *planner) readGate(text *ruleText) bool {
 	if text.variables != "TX:DETECTION_PARANOIA_LEVEL" || !ok || err != nil || text.phase != 1 && text.phase != 2 {
 		return false
 	}
-	marker := ""
+	to := ""
 	for _, action := range text.actions {
 		name, value, _ := strings.Cut(strings.TrimSpace(action), ":")
 		switch name {
 		case "id", "phase", "pass", "nolog", "tag", "ver":
 		case "skipAfter":
-			marker = value
+			to = value
 		default:
 			return false
 		}
 	}
-	if marker == "" || p.marker[text.phase] != "" && p.marker[text.phase] != marker {
+	if to == "" || p.marker[text.phase] != "" && p.marker[text.phase] != to {
 		return false
 	}
-	p.level[text.phase], p.marker[text.phase] = level, marker
+	p.level[text.phase], p.marker[text.phase] = level, to
 	return true
 }
 
-func (p *planner) closeGates(marker string) {
+func (p *planner) closeGates(name string) {
 	for phase := range p.marker {
-		if p.marker[phase] == marker {
+		if p.marker[phase] == name {
 			p.level[phase], p.marker[phase] = 0, ""
 		}
 	}
 }
 
-// endRun writes the run that was read, as a block with one within it for each file.
-func (p *planner) endRun() {
-	run := p.open
-	p.open = nil
-	if countRules(run) < leastBlock {
-		p.write(run)
-		return
-	}
-	end := p.begin(run)
-	var files [][]piece
-	for len(run) > 0 {
-		file := run[0].directives[0].file
-		n := slices.IndexFunc(run, func(x piece) bool { return x.directives[0].file != file })
-		if n < 0 {
-			n = len(run)
+// plan finds the runs of pieces that the engine may be led past in a phase.
+func (p *planner) plan(phase int) {
+	start := 0
+	for i := range p.pieces {
+		if p.breaks(&p.pieces[i], phase) {
+			p.planRun(phase, start, i)
+			start = i + 1
 		}
-		files = append(files, run[:n])
-		run = run[n:]
 	}
-	for _, f := range files {
-		if len(files) == 1 || countRules(f) < leastBlock {
-			p.write(f)
-			continue
-		}
-		inner := p.begin(f)
-		p.write(f)
-		p.out = append(p.out, inner)
-	}
-	p.out = append(p.out, end)
+	p.planRun(phase, start, len(p.pieces))
 }
 
-func countRules(run []piece) int {
+// breaks tells whether the engine has to come by a piece in a phase.
+func (p *planner) breaks(x *piece, phase int) bool {
+	switch x.what {
+	case idle, marker, gate:
+		return false
+	case action:
+		return x.phase == phase
+	case rule:
+		r := &p.s.rules[x.rule]
+		return r.opaque && r.level <= 1 && r.isEvaluatedIn(phase)
+	}
+	return true
+}
+
+// planRun makes a block of the pieces from start to end, and one within it of each file. A gate that leads past what is
+// behind a run has to be evaluated, so the run ends before it.
+func (p *planner) planRun(phase, start, end int) {
+	if i := p.openGate(phase, start, end); i >= 0 {
+		p.planRun(phase, start, i)
+		p.planRun(phase, i+1, end)
+		return
+	}
+	for start < end && p.pieces[start].what != rule {
+		start++
+	}
+	if p.countRules(phase, start, end) < leastBlock {
+		return
+	}
+	p.addBlock(phase, start, end)
+	for i := start; i < end; {
+		next := i
+		for next < end && p.pieces[next].directives[0].file == p.pieces[i].directives[0].file {
+			next++
+		}
+		if (i > start || next < end) && p.countRules(phase, i, next) >= leastBlock && p.openGate(phase, i, next) < 0 {
+			p.addBlock(phase, i, next)
+		}
+		i = next
+	}
+}
+
+// openGate is the first gate of a phase that leads past what is behind a run; -1: none does.
+func (p *planner) openGate(phase, start, end int) int {
+	for i := start; i < end; i++ {
+		x := &p.pieces[i]
+		if x.what == gate && x.phase == phase && !p.hasMarker(x.marker, i, end) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (p *planner) hasMarker(name string, start, end int) bool {
+	return slices.ContainsFunc(p.pieces[start:end], func(x piece) bool { return x.what == marker && x.marker == name })
+}
+
+func (p *planner) countRules(phase, start, end int) int {
 	n := 0
-	for i := range run {
-		if run[i].rule >= 0 {
+	for i := start; i < end; i++ {
+		if x := &p.pieces[i]; x.what == rule && p.s.rules[x.rule].isEvaluatedIn(phase) {
 			n++
 		}
 	}
 	return n
 }
 
-func (p *planner) write(run []piece) {
-	for i := range run {
-		p.out = append(p.out, run[i].directives...)
-	}
-}
-
-// begin writes the rules that lead past a block, and gives what is to be behind it.
-func (p *planner) begin(run []piece) directive {
+// addBlock puts a rule before a run that leads to its end. That is a marker already for most.
+func (p *planner) addBlock(phase, start, end int) {
 	number := len(p.s.blocks)
 	var b block
 	for level := range b.reached {
-		b.reached[level] = newBits(1 << 16)
-		for i := range run {
-			if r := run[i].rule; r >= 0 && (level > maxLevel || p.s.rules[r].level <= level) {
-				b.reached[level].add(uint16(r))
+		b.reached[level] = newBits(len(p.s.rules))
+	}
+	for i := start; i < end; i++ {
+		x := &p.pieces[i]
+		if x.what != rule || !p.s.rules[x.rule].isEvaluatedIn(phase) {
+			continue
+		}
+		for level := range b.reached {
+			if level > maxLevel || p.s.rules[x.rule].level <= level {
+				b.reached[level].add(uint16(x.rule))
 			}
 		}
 	}
 	p.s.blocks = append(p.s.blocks, b)
-	n := strconv.Itoa(number)
-	for phase := 1; phase <= 2; phase++ {
-		id := strconv.Itoa(firstScreenID + 2*number + phase - 1)
-		p.out = append(p.out, directive{text: `SecRule &TX:palisade "@` + screenOperator + " " + n + `" "id:` + id + ",phase:" +
-			strconv.Itoa(phase) + ",pass,nolog,noauditlog,skipAfter:PALISADE-" + n + `"`})
+	to := "PALISADE-" + strconv.Itoa(number)
+	if last := &p.pieces[end-1]; last.what == marker && !strings.ContainsAny(last.marker, ` ,"'`) {
+		to = last.marker
+	} else {
+		last.behind = append(last.behind, directive{text: "SecMarker " + to})
 	}
-	return directive{text: "SecMarker PALISADE-" + n}
+	first := &p.pieces[start]
+	first.before = append(first.before, directive{text: fmt.Sprintf(`SecRule &TX:palisade "@%s %d" "id:%d,phase:%d,pass,nolog,noauditlog,skipAfter:%s"`,
+		screenOperator, number, firstScreenID+number, phase, to)})
 }
 
 // finish makes of what was read what is needed for transactions; not ok if the engine does not take it.
 func (p *planner) finish() bool {
 	s := p.s
 	s.set = p.builder.Build()
-	s.may, s.oddRules = newBits(len(s.rules)), newBits(len(s.rules))
-	for i := range s.blocks {
-		for level := range s.blocks[i].reached {
-			s.blocks[i].reached[level] = s.blocks[i].reached[level][:len(s.may)]
-		}
-	}
+	s.may, s.always, s.oddRules = newBits(len(s.rules)), newBits(len(s.rules)), newBits(len(s.rules))
 	for i := range s.rules {
 		r := &s.rules[i]
+		if r.opaque {
+			s.always.add(uint16(i))
+			continue
+		}
 		k := slices.IndexFunc(s.kinds, func(k kindRules) bool { return k.actions == r.kind.actions })
 		if k < 0 {
 			k = len(s.kinds)
@@ -239,6 +301,11 @@ func (p *planner) finish() bool {
 	}
 	s.transformer = newTransformer(s)
 	return s.transformer != nil
+}
+
+// isEvaluatedIn tells whether the engine may evaluate a rule in a phase.
+func (r *screenable) isEvaluatedIn(phase int) bool {
+	return slices.ContainsFunc(r.targets, func(t target) bool { return r.isEvaluated(t, phase) })
 }
 
 // isEvaluated tells whether the engine may evaluate a rule on a target in a phase.

@@ -42,7 +42,7 @@ func (t *Transaction) Trace() string {
 	for _, m := range t.tx.MatchedRules() {
 		if l, ok := m.(logged); !ok || l.Log() {
 			for _, d := range m.MatchedDatas() {
-				lines = append(lines, fmt.Sprintf("%d %s:%s=%q %q", m.Rule().ID(), d.Variable().Name(), d.Key(), d.Value(), d.Data()))
+				lines = append(lines, fmt.Sprintf("%d %s:%s=%q", m.Rule().ID(), d.Variable().Name(), d.Key(), d.Value()))
 			}
 		}
 	}

@@ -23,6 +23,7 @@ type screenable struct {
 	id         int
 	phase      int
 	level      int  // paranoia level from which on it is reached
+	opaque     bool // it cannot be told
 	chained    bool // others follow, which do not matter as long as this one does not match
 	negated    bool
 	multiMatch bool // what is between two transformations is looked at, too
@@ -55,6 +56,7 @@ type change struct {
 	plus    bool // a plus becomes a blank
 	nulls   bool // NUL is left out
 	removes bool // blanks and quotes are left out, or become others
+	decodes bool // base64 is decoded
 }
 
 // changes of the transformations that are known.
@@ -70,8 +72,9 @@ var changes = map[string]change{
 	"cssdecode":          {unless: screen.Backslash},
 	"escapeseqdecode":    {unless: screen.Backslash},
 	"utf8tounicode":      {unless: screen.Beyond},
-	"removewhitespace":   {unless: screen.Beyond, removes: true},
-	"compresswhitespace": {unless: screen.Beyond, removes: true},
+	"removewhitespace":   {removes: true},
+	"compresswhitespace": {removes: true},
+	"base64decode":       {decodes: true},
 	"replacecomments":    {unless: screen.Comment},
 	"removecommentschar": {unless: screen.Comment},
 	"normalizepath":      {unless: screen.Path},
@@ -98,25 +101,27 @@ var caseSensitive = map[variables.RuleVariable]bool{
 	variables.ArgsPost: true, variables.ArgsPostNames: true,
 }
 
-// readScreenable reads a rule; ok is false if it cannot be screened.
+// readScreenable reads a rule. One that cannot be screened is opaque; ok is false if not even what it looks at is known.
 func readScreenable(text *ruleText, b *screen.Builder) (r screenable, ok bool) {
 	if text.variables == "" || text.id == 0 || text.phase != 1 && text.phase != 2 {
 		return r, false
 	}
 	r = screenable{id: text.id, phase: text.phase}
-	if !r.readActions(text.actions) {
-		return r, false
-	}
 	if r.targets, ok = readTargets(text.variables); !ok {
 		return r, false
 	}
-	name, argument, _ := strings.Cut(text.operator, " ")
+	r.opaque = !r.readActions(text.actions) || !r.readOperator(text.operator, b)
+	return r, true
+}
+
+func (r *screenable) readOperator(text string, b *screen.Builder) (ok bool) {
+	name, argument, _ := strings.Cut(text, " ")
 	name, r.negated = strings.CutPrefix(name, "!")
 	r.operator, r.argument = name, strings.TrimSpace(argument)
 	if strings.Contains(r.argument, "%{") {
-		return r, false
+		return false
 	}
-	switch name {
+	switch ok = true; name {
 	case "@rx":
 		r.pattern, ok = b.Expression(expression(r.argument))
 	case "@pm":
@@ -125,12 +130,14 @@ func readScreenable(text *ruleText, b *screen.Builder) (r screenable, ok bool) {
 		var list []string
 		list, ok = phrasesOf(r.argument)
 		r.pattern = b.Phrases(list)
+	case "@streq", "@contains":
+		r.pattern = b.Phrases([]string{r.argument})
 	case "@detectSQLi", "@detectXSS":
 		r.pattern = b.Any()
 	default:
-		return r, false
+		ok = false
 	}
-	return r, ok
+	return ok
 }
 
 // expression is a regular expression as @rx compiles it.
@@ -163,7 +170,7 @@ func (r *screenable) readActions(actions []string) bool {
 func (c change) and(d change) change {
 	return change{
 		unless: c.unless | d.unless, lowers: c.lowers || d.lowers, plus: c.plus || d.plus, nulls: c.nulls || d.nulls,
-		removes: c.removes || d.removes,
+		removes: c.removes || d.removes, decodes: c.decodes || d.decodes,
 	}
 }
 
@@ -237,6 +244,12 @@ func (r *screenable) compile() {
 			r.matches = anyOf(list)
 			return
 		}
+	case "@streq":
+		r.matches = func(value string) bool { return value == r.argument }
+		return
+	case "@contains":
+		r.matches = func(value string) bool { return strings.Contains(value, r.argument) }
+		return
 	case "@detectSQLi":
 		r.matches = DetectSQLi
 		return

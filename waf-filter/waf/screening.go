@@ -29,10 +29,15 @@ type screening struct {
 	transformer coraza.WAF
 
 	// What is known of the phase that is being evaluated.
-	phase types.RulePhase // 0: nothing
-	may   bits            // the rules that match something
-	sight screen.Sight
+	phase  types.RulePhase // 0: nothing
+	may    bits            // the rules that match something
+	always bits            // those that are opaque
+	sight  screen.Sight
 
+	decoded struct { // of the value that is looked at, if a rule has asked for it
+		is bool
+		screen.Sight
+	}
 	odd      []string // values that are to be transformed
 	oddRules bits     // the rules that are to be asked of them then
 	inner    screen.Sight
@@ -136,7 +141,7 @@ func (s *screening) forget() {
 // look looks at all that rules look at in a phase.
 func (s *screening) look(tx plugintypes.TransactionState) {
 	s.phase = tx.LastPhase()
-	clear(s.may)
+	copy(s.may, s.always)
 	if s.phase < 1 || int(s.phase) >= len(s.views) {
 		for i := range s.may {
 			s.may[i] = ^uint64(0)
@@ -172,6 +177,7 @@ func values(tx plugintypes.TransactionState, t *target) []types.MatchData {
 func (s *screening) lookAt(value string, rules []uint16) {
 	at := &s.sight
 	s.set.Look(value, at)
+	s.decoded.is = false
 	odd := false
 	for _, i := range rules {
 		if s.may.has(i) {
@@ -179,11 +185,11 @@ func (s *screening) lookAt(value string, rules []uint16) {
 		}
 		r := &s.rules[i]
 		switch c := &r.kind.change; {
-		case c.unless&at.Marks != 0:
+		case c.unless&at.Marks != 0, c.decodes && s.mayMatchDecoded(r, value):
 			odd = true
 			s.oddRules.add(i)
 		case !r.negated && !s.set.May(r.pattern, at):
-		case c.removes && at.HasRemovable(), c.nulls && at.Has(0):
+		case c.decodes, c.removes && at.HasRemovable(), c.nulls && at.Has(0):
 			odd = true
 			s.oddRules.add(i)
 		case r.matchesPlain(value):
@@ -193,6 +199,49 @@ func (s *screening) lookAt(value string, rules []uint16) {
 	if odd {
 		s.odd = append(s.odd, value)
 	}
+}
+
+// mayMatchDecoded tells whether a rule that decodes base64 may match what comes of a value.
+func (s *screening) mayMatchDecoded(r *screenable, value string) bool {
+	if c := &r.kind.change; r.negated || !c.plus || c.lowers || c.nulls {
+		return true
+	}
+	at := &s.decoded
+	if !at.is {
+		s.set.Look(decodeBase64(value), &at.Sight)
+		at.is = true
+	}
+	return r.kind.change.unless&at.Marks != 0 || s.set.May(r.pattern, &at.Sight)
+}
+
+// decodeBase64 decodes as far as there are digits of base64, over blanks, and the plus signs that have become blanks before, as
+// transformations may remove them. If they do not, what they give is the beginning of what this gives.
+func decodeBase64(value string) string {
+	var out strings.Builder
+	bits, n := uint32(0), 0
+	for i := range len(value) {
+		b := value[i]
+		switch {
+		case 'A' <= b && b <= 'Z':
+			b -= 'A'
+		case 'a' <= b && b <= 'z':
+			b -= 'a' - 26
+		case '0' <= b && b <= '9':
+			b += 52 - '0'
+		case b == '/':
+			b = 63
+		case b >= 0x80, strings.IndexByte("+ \t\n\v\f\r", b) >= 0:
+			continue
+		default:
+			return out.String()
+		}
+		bits, n = bits<<6|uint32(b), n+6
+		if n >= 8 {
+			n -= 8
+			out.WriteByte(byte(bits >> n))
+		}
+	}
+	return out.String()
 }
 
 // matchesPlain tells whether a rule matches a value on which its transformations have no more to do than it says.

@@ -38,7 +38,6 @@ func leveled(level int) string {
 func TestScreeningChangesNothing(t *testing.T) {
 	for level := 1; level <= 4; level++ {
 		t.Run(fmt.Sprint("paranoia level ", level), func(t *testing.T) {
-			t.Parallel()
 			random := rand.New(rand.NewPCG(uint64(level), 1))
 			g := newAttacks(t, random)
 			screened, plain := screenedAndPlain(t, leveled(level))
@@ -63,12 +62,11 @@ func FuzzScreening(f *testing.F) {
 	})
 }
 
-// TestScreeningOfTheSuite has both agree on each request of the Core Rule Set's suite that its own test has in it.
 func TestScreeningOfBenignRequests(t *testing.T) {
 	screened, plain := screenedAndPlain(t, `{"profile": "crs-pl1"}`)
 	for _, e := range loadBenign(t) {
 		tx := e.through(t, screened, 100)
-		assert.Equal(t, e.through(t, plain, 100).Trace(), tx.Trace())
+		require.Equal(t, e.through(t, plain, 100).Trace(), tx.Trace())
 		assert.NotZero(t, tx.LedPast(), "%s %s: the engine evaluated everything", e.method, e.target)
 	}
 }
@@ -281,17 +279,30 @@ func escapeXML(s string) string {
 	return b.String()
 }
 
+// compare has both judge a request. Natively what a rule captured last depends on the random order of maps, and some rules decide
+// by that; so each is tried until both have come to the same.
 func (g *attacks) compare(t *testing.T, screened, plain *waf.Firewall) {
 	t.Helper()
 	e := g.exchange()
-	if want, got := trace(t, plain, &e), trace(t, screened, &e); want != got {
-		require.Equal(t, want, got, "%q", e)
+	var want, got string
+	wanted, seen := map[string]bool{}, map[string]bool{}
+	for range 40 {
+		want, got = trace(t, plain, &e), trace(t, screened, &e)
+		wanted[want], seen[got] = true, true
+		if wanted[got] || seen[want] {
+			return
+		}
 	}
+	require.Equal(t, want, got, "%q", e)
 }
 
 func trace(t *testing.T, f *waf.Firewall, e *exchange) string {
 	tx := &waf.Transaction{}
-	step := f.Begin(tx, &waf.Connection{ClientIP: "192.0.2.1", Protocol: "HTTP/1.1"}, e.request(), e.body == "")
+	headers := e.request()
+	for i := range headers { // as a host gives them
+		headers[i][0] = strings.Clone(headers[i][0])
+	}
+	step := f.Begin(tx, &waf.Connection{ClientIP: "192.0.2.1", Protocol: "HTTP/1.1"}, headers, e.body == "")
 	if step == waf.Hold {
 		step = feed(e.body, 100, tx.RequestBody)
 	}

@@ -144,6 +144,10 @@ bench: $(BENCH_MODULES) ## what the filters cost in stock Envoy, as ratios (BENC
 	@e2e/bench/wrk.sh
 	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && go run ./e2e/bench $(BENCH_FLAGS)
 
+.PHONY: bench-waf
+bench-waf: build/waf-filter.wasm build/bench/wafpeer.wasm ## waf-filter against coraza-proxy-wasm in stock Envoy (BENCH_FLAGS="-scenarios json -module new=x.wasm")
+	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && go run ./e2e/bench waf $(BENCH_FLAGS)
+
 .PHONY: bench-micro
 bench-micro: ## Go benchmarks with allocations
 	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v '/e2e')

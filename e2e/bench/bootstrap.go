@@ -24,17 +24,21 @@ func wasm(module string, config func() string) filter {
 		if err != nil {
 			return nil, err
 		}
-		return typed("palisade", "envoy.extensions.filters.http.wasm.v3.Wasm", object{"config": object{
-			"name": module, "root_id": module,
-			"failure_policy": "FAIL_RELOAD",
-			"vm_config": object{
-				"vm_id":   module,
-				"runtime": "envoy.wasm.runtime.v8",
-				"code":    object{"local": object{"filename": file}},
-			},
-			"configuration": object{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": config()},
-		}}), nil
+		return wasmFile(module, file, config()), nil
 	}
+}
+
+func wasmFile(module, file, config string) object {
+	return typed("palisade", "envoy.extensions.filters.http.wasm.v3.Wasm", object{"config": object{
+		"name": module, "root_id": module,
+		"failure_policy": "FAIL_RELOAD",
+		"vm_config": object{
+			"vm_id":   module,
+			"runtime": "envoy.wasm.runtime.v8",
+			"code":    object{"local": object{"filename": file}},
+		},
+		"configuration": object{"@type": "type.googleapis.com/google.protobuf.StringValue", "value": config},
+	}})
 }
 
 // empty is a filter that does nothing, not even read a configuration.
@@ -43,9 +47,15 @@ func empty(module string) filter { return wasm(module, func() string { return ""
 // listenerName is also the prefix of its statistics.
 const listenerName = "bench"
 
-// bootstrap is an Envoy that answers every request itself, if the filters let it pass. It is JSON: Envoy reads that
-// without the memory that YAML of this size leaves behind.
+// bootstrap is an Envoy that answers every request itself, if the filters let it pass.
 func bootstrap(filters []filter) (string, error) {
+	answer := object{"status": 200, "body": object{"inline_string": "ok"}}
+	return render(filters, object{"direct_response": answer}, list{})
+}
+
+// render has the route's action and the clusters that it needs. It is JSON: Envoy reads that without the memory that YAML of this
+// size leaves behind.
+func render(filters []filter, action object, clusters list) (string, error) {
 	chain := make(list, 0, len(filters)+1)
 	for _, f := range filters {
 		rendered, err := f()
@@ -55,18 +65,18 @@ func bootstrap(filters []filter) (string, error) {
 		chain = append(chain, rendered)
 	}
 	chain = append(chain, typed("router", "envoy.extensions.filters.http.router.v3.Router", object{}))
-	answer := object{"status": 200, "body": object{"inline_string": "ok"}}
+	action["match"] = object{"prefix": "/"}
 	manager := typed("http", "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager", object{
 		"stat_prefix":  listenerName,
 		"http_filters": chain,
 		"route_config": object{"virtual_hosts": list{object{
 			"name": "all", "domains": list{"*"},
-			"routes": list{object{"match": object{"prefix": "/"}, "direct_response": answer}},
+			"routes": list{action},
 		}}},
 	})
 	return compact(object{
 		"admin": object{"address": loopback()},
-		"static_resources": object{"listeners": list{object{
+		"static_resources": object{"clusters": clusters, "listeners": list{object{
 			"name": listenerName, "address": loopback(), "filter_chains": list{object{"filters": list{manager}}},
 			// Otherwise the kernel spreads connections over workers by chance, and few of them unevenly.
 			"connection_balance_config": object{"exact_balance": object{}},

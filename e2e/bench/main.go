@@ -2,6 +2,8 @@
 // in one run. `make bench` runs it; docs/performance.md says how it measures.
 //
 //	ENVOY_PATH=$(make -s envoy-path) go run ./e2e/bench -scenarios 'authz-20|rbac-20' -rounds 9
+//
+// With waf as its first argument, it measures waf-filter next to coraza-proxy-wasm (make bench-waf).
 package main
 
 import (
@@ -35,15 +37,25 @@ var (
 )
 
 func main() {
-	flag.Parse()
 	// The kernel kills the Envoys when the thread that started them ends.
 	runtime.LockOSThread()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
-	if err := run(ctx); err != nil {
+	switch err := choose(ctx, os.Args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// choose runs what the first argument names.
+func choose(ctx context.Context, args []string) error {
+	if len(args) > 0 && args[0] == "waf" {
+		return runWAF(ctx, args[1:])
+	}
+	flag.Parse()
+	return run(ctx)
 }
 
 func run(ctx context.Context) error {
@@ -58,7 +70,11 @@ func run(ctx context.Context) error {
 	case *output != "markdown" && *output != "json":
 		return fmt.Errorf("-o %s: expected markdown or json", *output)
 	}
-	if err := needTools(*counted); err != nil {
+	tools := map[string]string{"wrk": "wrk", "taskset": "util-linux"}
+	if *counted {
+		tools = map[string]string{"valgrind": "valgrind", "callgrind_control": "valgrind"}
+	}
+	if err := needTools(tools); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Join(*dir, "start"), 0o755); err != nil {
@@ -75,7 +91,7 @@ func run(ctx context.Context) error {
 		if err := runInstructions(ctx, r, wanted); err != nil {
 			return err
 		}
-		return r.write()
+		return writeFigures(r, *file, *output)
 	}
 	if *startUp {
 		// First, while this process may still use all CPUs and no other Envoy is there.
@@ -95,31 +111,28 @@ func run(ctx context.Context) error {
 		return err
 	}
 	r.LoadAfter = loadAverage()
-	return r.write()
+	return writeFigures(r, *file, *output)
 }
 
-// write gives the figures to the file and to whoever started this.
-func (r *report) write() error {
-	text, err := json.MarshalIndent(r, "", "  ")
+// writeFigures gives the figures of a report to the file and to whoever started this.
+func writeFigures(report fmt.Stringer, file, output string) error {
+	text, err := json.MarshalIndent(report, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(*file, append(text, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(file, append(text, '\n'), 0o644); err != nil {
 		return err
 	}
-	if *output == "json" {
+	if output == "json" {
 		fmt.Println(string(text))
 	} else {
-		fmt.Print(r)
+		fmt.Print(report)
 	}
 	return nil
 }
 
-func needTools(counted bool) error {
-	tools := map[string]string{"wrk": "wrk", "taskset": "util-linux"}
-	if counted {
-		tools = map[string]string{"valgrind": "valgrind", "callgrind_control": "valgrind"}
-	}
+// needTools has the tools by the packages that they are in.
+func needTools(tools map[string]string) error {
 	for tool, packageName := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%w: install the package %s (Debian: apt-get install -y %s)", err, packageName, packageName)
@@ -159,11 +172,8 @@ func runInstructions(ctx context.Context, r *report, wanted *regexp.Regexp) (err
 func runScenarios(ctx context.Context, r *report, wanted *regexp.Regexp) error {
 	b := newBench(*dir, chosen(scenarios(), wanted))
 	b.pinned = r.Pinned
-	// What this process starts later inherits its CPU.
-	if r.Pinned {
-		if err := pin(os.Getpid(), loadCPU); err != nil {
-			return err
-		}
+	if err := pinLoad(); err != nil {
+		return err
 	}
 	defer b.stop()
 	if err := b.start(ctx); err != nil {
@@ -202,6 +212,14 @@ const (
 	envoyCPU = 0
 	loadCPU  = 1
 )
+
+// pinLoad is for this process; what it starts later inherits its CPU.
+func pinLoad() error {
+	if runtime.NumCPU() < 2 {
+		return nil
+	}
+	return pin(os.Getpid(), loadCPU)
+}
 
 func pinEnvoy(p *proxy) error {
 	if runtime.NumCPU() < 2 {

@@ -148,6 +148,11 @@ bench: $(BENCH_MODULES) ## what the filters cost in stock Envoy, as ratios (BENC
 bench-waf: build/waf-filter.wasm build/bench/wafpeer.wasm ## waf-filter against coraza-proxy-wasm in stock Envoy (BENCH_FLAGS="-scenarios json -module new=x.wasm")
 	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && go run ./e2e/bench waf $(BENCH_FLAGS)
 
+.PHONY: compare-waf
+compare-waf: build/waf-filter.wasm build/bench/wafpeer.wasm ## what waf-filter decides otherwise than coraza-proxy-wasm: only what is listed
+	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && set -x && \
+	go test -count=1 -v -run TestSameDecisions ./e2e/wafpeer -peer
+
 .PHONY: bench-micro
 bench-micro: ## Go benchmarks with allocations
 	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v '/e2e')

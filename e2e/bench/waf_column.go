@@ -34,7 +34,7 @@ func (o *wafOptions) chosenColumns() ([]wafColumn, error) {
 		if err != nil {
 			return nil, err
 		}
-		config, err := wafpeer.Profile()
+		config, err := wafpeer.Profile(1)
 		if err != nil {
 			return nil, err
 		}

@@ -22,9 +22,9 @@ import (
 // Module is its name in the build folder.
 const Module = "bench/wafpeer"
 
-// Profile is the configuration for what waf-filter's crs-pl1 stands for.
-func Profile() (string, error) {
-	directives, err := profile(1)
+// Profile is the configuration for what waf-filter's profile crs-pl1 stands for, or that of another paranoia level.
+func Profile(level int) (string, error) {
+	directives, err := profile(level)
 	if err != nil {
 		return "", err
 	}

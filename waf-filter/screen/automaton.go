@@ -81,14 +81,3 @@ func union(a, b []uint16) []uint16 {
 	}
 	return out
 }
-
-// run sets the bits of what the words in a text say.
-func (a *automaton) run(text []byte, met []uint64) {
-	state := 0
-	for _, b := range text {
-		state = int(a.next[state*a.width+int(a.symbols[b])])
-		for _, id := range a.ends[state] {
-			met[id/64] |= 1 << (id % 64)
-		}
-	}
-}

@@ -65,7 +65,7 @@ func read(re *syntax.Regexp) found {
 		return found{need: read(re.Sub[0]).needed()}
 	case syntax.OpRepeat:
 		if re.Min > 0 {
-			return found{need: read(re.Sub[0]).needed()}
+			return found{need: repeated(read(re.Sub[0]), re.Min).needed()}
 		}
 	case syntax.OpConcat:
 		return concatenation(re.Sub)
@@ -140,6 +140,21 @@ func concatenation(parts []*syntax.Regexp) found {
 	}
 	flush(nil)
 	return found{need: n}
+}
+
+// repeated is something a few times in a row, as far as it is followed.
+func repeated(f found, times int) found {
+	if f.exact == nil {
+		return f
+	}
+	exact := f.exact
+	for range min(times, maxWord) - 1 {
+		if len(exact)*len(f.exact) > maxExact {
+			break
+		}
+		exact = product(exact, f.exact)
+	}
+	return found{exact: exact}
 }
 
 func product(a, b []string) []string {

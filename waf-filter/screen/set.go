@@ -3,36 +3,46 @@ package screen
 import (
 	"slices"
 	"strings"
+
+	"golang.org/x/net/html"
 )
 
-// Pattern is what a Set knows a pattern by.
-type Pattern int
-
-// A Builder makes a Set.
+// A Builder makes a Set. Patterns are known by a number, from 0, in the order in which they were added.
 type Builder struct {
 	needs []need
 }
 
 // Expression adds a regular expression in the syntax of RE2; ok is false if it cannot be read.
-func (b *Builder) Expression(text string) (p Pattern, ok bool) {
+func (b *Builder) Expression(text string) (ok bool) {
 	n, ok := ofExpression(text)
-	if !ok {
-		return 0, false
+	if ok {
+		b.needs = append(b.needs, n)
 	}
-	b.needs = append(b.needs, n)
-	return Pattern(len(b.needs) - 1), true
+	return ok
 }
 
 // Phrases adds a search for any of some texts, whatever their case.
-func (b *Builder) Phrases(list []string) Pattern {
-	b.needs = append(b.needs, ofPhrases(list))
-	return Pattern(len(b.needs) - 1)
-}
+func (b *Builder) Phrases(list []string) { b.needs = append(b.needs, ofPhrases(list)) }
 
 // Any adds what may match whatever a value is.
-func (b *Builder) Any() Pattern {
-	b.needs = append(b.needs, nil)
-	return Pattern(len(b.needs) - 1)
+func (b *Builder) Any() { b.needs = append(b.needs, nil) }
+
+// Injection adds a search for an injection of SQL, as libinjection does it. A word alone is none: what is told of is the kinds of words in
+// a row, and no kind by itself.
+func (b *Builder) Injection() {
+	var c class
+	for i := range byte(0x80) {
+		if f := folded(i); !('a' <= f && f <= 'z') && !('0' <= f && f <= '9') && f != '_' {
+			c.add(f)
+		}
+	}
+	c.add(beyond)
+	b.needs = append(b.needs, need{{bytes: c}})
+}
+
+// Scripting adds a search for cross-site scripting, as libinjection does it. It tells of tags, and of values of attributes.
+func (b *Builder) Scripting() {
+	b.needs = append(b.needs, need{{bytes: classOf("<=")}})
 }
 
 // Set tells of values what patterns cannot match them.
@@ -40,6 +50,10 @@ type Set struct {
 	automaton automaton
 	clauses   []compiled
 	patterns  [][]uint16 // the clauses of which a value has to meet all
+	// The first of them, as far as a byte or a word meets it, is looked up for all patterns together.
+	byByte  [128]Bits
+	byWord  []Bits // by clause
+	ungated Bits   // patterns of which none can be
 }
 
 // compiled is a clause.
@@ -50,13 +64,40 @@ type compiled struct {
 
 // Build makes the set.
 func (b *Builder) Build() *Set {
-	s := &Set{patterns: make([][]uint16, len(b.needs))}
+	n := len(b.needs)
+	s := &Set{patterns: make([][]uint16, n), ungated: NewBits(n)}
 	words := map[string][]uint16{}
 	for i, n := range b.needs {
 		s.patterns[i] = s.addNeed(n, words)
 	}
 	s.automaton = newAutomaton(words)
+	for i := range s.byByte {
+		s.byByte[i] = NewBits(n)
+	}
+	s.byWord = make([]Bits, len(s.clauses))
+	for p := range s.patterns {
+		s.addGate(p)
+	}
 	return s
+}
+
+// addGate has a pattern looked up by the first of its clauses that has no needs.
+func (s *Set) addGate(pattern int) {
+	for _, id := range s.patterns[pattern] {
+		c := &s.clauses[id]
+		if c.needs != nil {
+			continue
+		}
+		for b := range s.byByte {
+			if c.bytes.has(byte(b)) {
+				s.byByte[b].Add(pattern)
+			}
+		}
+		s.byWord[id] = NewBits(len(s.patterns))
+		s.byWord[id].Add(pattern)
+		return
+	}
+	s.ungated.Add(pattern)
 }
 
 func (s *Set) addNeed(n need, words map[string][]uint16) []uint16 {
@@ -95,17 +136,20 @@ const (
 type Sight struct {
 	Marks Marks
 	bytes class
-	met   []uint64 // clauses by their words
+	met   Bits // clauses by their words
 	text  []byte
+	// Candidates are the patterns that may match as far as could be told of all together; May tells more.
+	Candidates Bits
 }
 
 // Look looks at a value.
 func (s *Set) Look(value string, at *Sight) {
-	*at = Sight{text: at.text[:0], met: at.met}
-	if len(at.met) == 0 {
-		at.met = make([]uint64, (len(s.clauses)+63)/64)
+	if at.met == nil {
+		at.met, at.Candidates = NewBits(len(s.clauses)), NewBits(len(s.patterns))
 	}
 	clear(at.met)
+	copy(at.Candidates, s.ungated)
+	at.Marks, at.bytes, at.text = 0, class{}, at.text[:0]
 	for i := range len(value) {
 		b := folded(value[i])
 		at.bytes.add(b)
@@ -116,8 +160,33 @@ func (s *Set) Look(value string, at *Sight) {
 	if at.bytes.meets(&blanks) {
 		at.bytes.add(' ')
 	}
-	s.automaton.run(at.text, at.met)
+	s.find(at)
+	for half, w := range at.bytes {
+		for w != 0 {
+			var i int
+			i, w = next(w)
+			at.Candidates.Or(s.byByte[half*64+i])
+		}
+	}
 	at.mark(value)
+}
+
+// find notes the clauses that are met by words.
+func (s *Set) find(at *Sight) {
+	a := &s.automaton
+	state := 0
+	for _, b := range at.text {
+		state = int(a.next[state*a.width+int(a.symbols[b])])
+		for _, id := range a.ends[state] {
+			if at.met.Has(int(id)) {
+				continue
+			}
+			at.met.Add(int(id))
+			if patterns := s.byWord[id]; patterns != nil {
+				at.Candidates.Or(patterns)
+			}
+		}
+	}
 }
 
 func (at *Sight) mark(value string) {
@@ -153,7 +222,7 @@ func (at *Sight) mark(value string) {
 				at.Marks |= Percent
 			}
 		case '&':
-			if next == '#' || 'a' <= next && next <= 'z' {
+			if next == '#' || 'a' <= next && next <= 'z' && (at.bytes.has(';') || beginsEntity(t[i:])) {
 				at.Marks |= Entity
 			}
 		case '/':
@@ -167,6 +236,14 @@ func (at *Sight) mark(value string) {
 	}
 }
 
+// beginsEntity tells whether a text in normal form, which begins with &, begins with an entity that needs no semicolon behind it.
+// Those are the oldest, and each has a name in lower case, too.
+func beginsEntity(text []byte) bool {
+	const longest = 6
+	word := string(text[:min(len(text), 1+longest)])
+	return html.UnescapeString(word) != word
+}
+
 func isHex(b byte) bool { return '0' <= b && b <= '9' || 'a' <= b && b <= 'f' }
 
 // Has tells whether a byte of ASCII that is no letter is in the value.
@@ -176,7 +253,7 @@ func (at *Sight) Has(b byte) bool { return at.bytes.has(b) }
 func (at *Sight) HasRemovable() bool { return at.bytes.meets(&removable) }
 
 // May tells whether a pattern may match what was seen.
-func (s *Set) May(p Pattern, at *Sight) bool { return s.meets(s.patterns[p], at) }
+func (s *Set) May(pattern int, at *Sight) bool { return s.meets(s.patterns[pattern], at) }
 
 func (s *Set) meets(all []uint16, at *Sight) bool {
 	for _, id := range all {
@@ -188,7 +265,7 @@ func (s *Set) meets(all []uint16, at *Sight) bool {
 }
 
 func (s *Set) meetsClause(id uint16, at *Sight) bool {
-	if at.met[id/64]>>(id%64)&1 != 0 {
+	if at.met.Has(int(id)) {
 		return true
 	}
 	c := &s.clauses[id]

@@ -249,7 +249,7 @@ func (p *planner) addBlock(phase, start, end int) {
 	number := len(p.s.blocks)
 	var b block
 	for level := range b.reached {
-		b.reached[level] = newBits(len(p.s.rules))
+		b.reached[level] = screen.NewBits(len(p.s.rules))
 	}
 	for i := start; i < end; i++ {
 		x := &p.pieces[i]
@@ -258,7 +258,7 @@ func (p *planner) addBlock(phase, start, end int) {
 		}
 		for level := range b.reached {
 			if level > maxLevel || p.s.rules[x.rule].level <= level {
-				b.reached[level].add(uint16(x.rule))
+				b.reached[level].Add(x.rule)
 			}
 		}
 	}
@@ -278,29 +278,60 @@ func (p *planner) addBlock(phase, start, end int) {
 func (p *planner) finish() bool {
 	s := p.s
 	s.set = p.builder.Build()
-	s.may, s.always, s.oddRules = newBits(len(s.rules)), newBits(len(s.rules)), newBits(len(s.rules))
+	for _, b := range []*screen.Bits{&s.may, &s.always, &s.todo, &s.odd, &s.cleaned, &s.oddRules, &s.negated, &s.decoding, &s.cleaning, &s.chained} {
+		*b = screen.NewBits(len(s.rules))
+	}
+	for level := range s.levels {
+		s.levels[level] = screen.NewBits(len(s.rules))
+	}
+	for i := range s.unless {
+		s.unless[i] = screen.NewBits(len(s.rules))
+	}
 	for i := range s.rules {
 		r := &s.rules[i]
 		if r.opaque {
-			s.always.add(uint16(i))
+			s.always.Add(i)
 			continue
 		}
-		k := slices.IndexFunc(s.kinds, func(k kindRules) bool { return k.actions == r.kind.actions })
-		if k < 0 {
-			k = len(s.kinds)
-			s.kinds = append(s.kinds, kindRules{actions: r.kind.actions})
-		}
-		s.kinds[k].rules = append(s.kinds[k].rules, uint16(i))
-		for _, t := range r.targets {
-			for phase := 1; phase <= 2; phase++ {
-				if r.isEvaluated(t, phase) {
-					s.addView(phase, t, uint16(i))
-				}
-			}
-		}
+		p.addRule(i, r)
 	}
 	s.transformer = newTransformer(s)
 	return s.transformer != nil
+}
+
+func (p *planner) addRule(i int, r *screenable) {
+	s := p.s
+	for level := range s.levels {
+		if level > maxLevel || r.level <= level {
+			s.levels[level].Add(i)
+		}
+	}
+	for mark := range s.unless {
+		if r.kind.change.unless>>mark&1 != 0 {
+			s.unless[mark].Add(i)
+		}
+	}
+	for _, is := range []struct {
+		so   bool
+		bits screen.Bits
+	}{{r.negated, s.negated}, {r.kind.change.decodes, s.decoding}, {r.kind.change.cleans, s.cleaning}, {r.chained, s.chained}} {
+		if is.so {
+			is.bits.Add(i)
+		}
+	}
+	k := slices.IndexFunc(s.kinds, func(k kindRules) bool { return k.actions == r.kind.actions })
+	if k < 0 {
+		k = len(s.kinds)
+		s.kinds = append(s.kinds, kindRules{actions: r.kind.actions, rules: screen.NewBits(len(s.rules))})
+	}
+	s.kinds[k].rules.Add(i)
+	for _, t := range r.targets {
+		for phase := 1; phase <= 2; phase++ {
+			if r.isEvaluated(t, phase) {
+				s.addView(phase, t, i)
+			}
+		}
+	}
 }
 
 // isEvaluatedIn tells whether the engine may evaluate a rule in a phase.
@@ -316,14 +347,21 @@ func (r *screenable) isEvaluated(t target, phase int) bool {
 	return r.chained || places[t.variable] == phase
 }
 
-func (s *screening) addView(phase int, t target, rule uint16) {
+func (s *screening) addView(phase int, t target, rule int) {
 	views := s.views[phase]
-	i := slices.IndexFunc(views, func(v view) bool { return v.target == t })
+	i := slices.IndexFunc(views, func(v view) bool { return v.variable == t.variable })
 	if i < 0 {
 		i = len(views)
-		views = append(views, view{target: t})
+		views = append(views, view{variable: t.variable, rules: screen.NewBits(len(s.rules)), named: map[string]screen.Bits{}})
 	}
-	views[i].rules = append(views[i].rules, rule)
+	rules := views[i].rules
+	if t.key != "" {
+		if rules = views[i].named[t.key]; rules == nil {
+			rules = screen.NewBits(len(s.rules))
+			views[i].named[t.key] = rules
+		}
+	}
+	rules.Add(rule)
 	s.views[phase] = views
 }
 

@@ -56,7 +56,7 @@ func (f *Firewall) Screened() (blocks [][]int) {
 	for i := range s.blocks {
 		var ids []int
 		for r := range s.rules {
-			if s.blocks[i].reached[maxLevel+1].has(uint16(r)) {
+			if s.blocks[i].reached[maxLevel+1].Has(r) {
 				ids = append(ids, s.rules[r].id)
 			}
 		}

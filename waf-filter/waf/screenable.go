@@ -29,7 +29,6 @@ type screenable struct {
 	multiMatch bool // what is between two transformations is looked at, too
 	targets    []target
 	kind       kind
-	pattern    screen.Pattern
 
 	operator, argument string
 	matches            func(value string) bool // what the operator says of a transformed value; nil: not compiled yet
@@ -57,6 +56,7 @@ type change struct {
 	nulls   bool // NUL is left out
 	removes bool // blanks and quotes are left out, or become others
 	decodes bool // base64 is decoded
+	cleans  bool // elements of a path are left out
 }
 
 // changes of the transformations that are known.
@@ -77,10 +77,10 @@ var changes = map[string]change{
 	"base64decode":       {decodes: true},
 	"replacecomments":    {unless: screen.Comment},
 	"removecommentschar": {unless: screen.Comment},
-	"normalizepath":      {unless: screen.Path},
-	"normalisepath":      {unless: screen.Path},
-	"normalizepathwin":   {unless: screen.Path | screen.Backslash},
-	"normalisepathwin":   {unless: screen.Path | screen.Backslash},
+	"normalizepath":      {cleans: true},
+	"normalisepath":      {cleans: true},
+	"normalizepathwin":   {unless: screen.Backslash, cleans: true},
+	"normalisepathwin":   {unless: screen.Backslash, cleans: true},
 }
 
 // places are the variables that rules are screened by, and the phase from which on they are there: after Coraza's minPhase.
@@ -101,7 +101,8 @@ var caseSensitive = map[variables.RuleVariable]bool{
 	variables.ArgsPost: true, variables.ArgsPostNames: true,
 }
 
-// readScreenable reads a rule. One that cannot be screened is opaque; ok is false if not even what it looks at is known.
+// readScreenable reads a rule, and adds what it looks for to a set. One that cannot be screened is opaque; ok is false, and nothing
+// is added, if not even what it looks at is known.
 func readScreenable(text *ruleText, b *screen.Builder) (r screenable, ok bool) {
 	if text.variables == "" || text.id == 0 || text.phase != 1 && text.phase != 2 {
 		return r, false
@@ -111,6 +112,9 @@ func readScreenable(text *ruleText, b *screen.Builder) (r screenable, ok bool) {
 		return r, false
 	}
 	r.opaque = !r.readActions(text.actions) || !r.readOperator(text.operator, b)
+	if r.opaque {
+		b.Any()
+	}
 	return r, true
 }
 
@@ -123,17 +127,20 @@ func (r *screenable) readOperator(text string, b *screen.Builder) (ok bool) {
 	}
 	switch ok = true; name {
 	case "@rx":
-		r.pattern, ok = b.Expression(expression(r.argument))
+		ok = b.Expression(expression(r.argument))
 	case "@pm":
-		r.pattern = b.Phrases(strings.Split(r.argument, " "))
+		b.Phrases(strings.Split(r.argument, " "))
 	case "@pmFromFile":
 		var list []string
-		list, ok = phrasesOf(r.argument)
-		r.pattern = b.Phrases(list)
+		if list, ok = phrasesOf(r.argument); ok {
+			b.Phrases(list)
+		}
 	case "@streq", "@contains":
-		r.pattern = b.Phrases([]string{r.argument})
-	case "@detectSQLi", "@detectXSS":
-		r.pattern = b.Any()
+		b.Phrases([]string{r.argument})
+	case "@detectSQLi":
+		b.Injection()
+	case "@detectXSS":
+		b.Scripting()
 	default:
 		ok = false
 	}
@@ -171,6 +178,7 @@ func (c change) and(d change) change {
 	return change{
 		unless: c.unless | d.unless, lowers: c.lowers || d.lowers, plus: c.plus || d.plus, nulls: c.nulls || d.nulls,
 		removes: c.removes || d.removes, decodes: c.decodes || d.decodes,
+		cleans: c.cleans || d.cleans,
 	}
 }
 

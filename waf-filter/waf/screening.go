@@ -1,25 +1,27 @@
 package waf
 
 import (
+	"math/bits"
+	"path"
 	"strconv"
 	"strings"
 
 	"github.com/corazawaf/coraza/v3"
-	"github.com/corazawaf/coraza/v3/collection"
 	"github.com/corazawaf/coraza/v3/experimental/plugins"
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
 	"github.com/corazawaf/coraza/v3/types"
+	"github.com/corazawaf/coraza/v3/types/variables"
 
 	"github.com/palisade-mesh/palisade/waf-filter/screen"
 )
 
 // screening finds out which rules match something of a request before the engine evaluates them, so that it can be led past
-// those that do not. For what it costs the engine to evaluate a rule, hundreds of patterns can be told not to match a value.
+// those that do not. For what it costs the engine to evaluate a rule, hundreds can be told not to match a value.
 //
 // It never decides: a rule that matches, or of which it cannot be told, is evaluated by the engine with all that is
 // around it.
 type screening struct {
-	set   *screen.Set
+	set   *screen.Set // what the rules look for, by their indices
 	rules []screenable
 	kinds []kindRules
 	// views are what rules look at, and the rules that do, by phase.
@@ -28,54 +30,51 @@ type screening struct {
 	// transformer evaluates nothing but transformations: the engine's, of which it gives away none.
 	transformer coraza.WAF
 
-	// What is known of the phase that is being evaluated.
-	phase  types.RulePhase // 0: nothing
-	may    bits            // the rules that match something
-	always bits            // those that are opaque
-	sight  screen.Sight
+	// Rules: the opaque ones, those that match what their operator does not, those whose transformations do something beside what is in
+	// their names, those that others are chained to.
+	always, negated, decoding, cleaning, chained screen.Bits
+	// levels are the rules that are reached, by paranoia level; the last are all. unless are those of which cannot be told
+	// whether they match a value with a mark, by the mark's bit.
+	levels [maxLevel + 2]screen.Bits
+	unless [8]screen.Bits
 
-	decoded struct { // of the value that is looked at, if a rule has asked for it
-		is bool
-		screen.Sight
-	}
-	odd      []string // values that are to be transformed
-	oddRules bits     // the rules that are to be asked of them then
-	inner    screen.Sight
+	// What is known of the phase that is being evaluated.
+	phase types.RulePhase // 0: nothing
+	may   screen.Bits     // the rules that match something
+	seen  *seen           // of the transaction
+
+	// What is made use of while a value is looked at.
+	sight, inner, decoded screen.Sight
+	isDecoded             bool
+	todo, odd, cleaned    screen.Bits
+	oddValues             []string    // values that are to be transformed
+	oddRules              screen.Bits // the rules that are to be asked of them then
+}
+
+// seen is what a transaction knows of its first phase in its second.
+type seen struct {
+	may screen.Bits // chained rules that match something; nil: nothing is known
 }
 
 // kindRules are the rules that have values transformed in one way.
 type kindRules struct {
 	actions string
-	rules   []uint16
+	rules   screen.Bits
 }
 
 // view is something that rules look at.
 type view struct {
-	target
-	rules []uint16
+	variable variables.RuleVariable
+	rules    screen.Bits
+	named    map[string]screen.Bits // that look at what has this name only, in lower case
 }
 
 // block is a run of rules that the engine is led past together if none of them matches.
 type block struct {
-	reached [maxLevel + 2]bits // its rules, by paranoia level; the last are all
+	reached [maxLevel + 2]screen.Bits // its rules, by paranoia level; the last are all
 }
 
 const maxLevel = 4
-
-// bits is a set of small numbers.
-type bits []uint64
-
-func newBits(n int) bits         { return make(bits, (n+63)/64) }
-func (b bits) add(i uint16)      { b[i/64] |= 1 << (i % 64) }
-func (b bits) has(i uint16) bool { return b[i/64]>>(i%64)&1 != 0 }
-func (b bits) meets(o bits) bool {
-	for i := range b {
-		if b[i]&o[i] != 0 {
-			return true
-		}
-	}
-	return false
-}
 
 // The operators that lead the engine: a rule with the first is put before each block, the second is the transformer's.
 const (
@@ -111,14 +110,15 @@ type pastBlock struct {
 
 // Evaluate implements plugintypes.Operator.
 func (p *pastBlock) Evaluate(tx plugintypes.TransactionState, _ string) bool {
-	s := p.screening
-	if s.phase != tx.LastPhase() {
-		s.look(tx)
+	level := paranoiaLevel(tx)
+	if p.screening.phase != tx.LastPhase() {
+		p.screening.look(tx, level)
 	}
-	return !s.may.meets(p.block.reached[paranoiaLevel(tx)])
+	return !p.screening.may.Meets(p.block.reached[level])
 }
 
-// paranoiaLevel is the level up to which rules are reached; more than maxLevel if it cannot be told.
+// paranoiaLevel is the level up to which rules are reached; more than maxLevel if it cannot be told. It does not change within a phase
+// once the rules that initialize it are over.
 func paranoiaLevel(tx plugintypes.TransactionState) int {
 	values := tx.Variables().TX().Get("detection_paranoia_level")
 	if len(values) != 1 {
@@ -131,94 +131,195 @@ func paranoiaLevel(tx plugintypes.TransactionState) int {
 	return level
 }
 
-// forget is to be called before the engine evaluates anything of another transaction, or another phase.
-func (s *screening) forget() {
+// begin is to be called before the engine evaluates anything of another transaction, or another phase.
+func (s *screening) begin(t *seen) {
 	if s != nil {
-		s.phase = 0
+		s.phase, s.seen = 0, t
 	}
 }
 
 // look looks at all that rules look at in a phase.
-func (s *screening) look(tx plugintypes.TransactionState) {
+func (s *screening) look(tx plugintypes.TransactionState, level int) {
 	s.phase = tx.LastPhase()
-	copy(s.may, s.always)
-	if s.phase < 1 || int(s.phase) >= len(s.views) {
-		for i := range s.may {
-			s.may[i] = ^uint64(0)
-		}
+	if s.phase != types.PhaseRequestHeaders && s.phase != types.PhaseRequestBody {
+		s.may.Fill()
 		return
 	}
-	views := s.views[s.phase]
-	for i := range views {
-		v := &views[i]
-		s.odd = s.odd[:0]
-		clear(s.oddRules)
-		for _, m := range values(tx, &v.target) {
-			s.lookAt(m.Value(), v.rules)
+	copy(s.may, s.always)
+	known := multiphase && s.phase == types.PhaseRequestBody && s.seen.may != nil
+	if known {
+		s.may.Or(s.seen.may)
+	}
+	for i := range s.views[s.phase] {
+		if v := &s.views[s.phase][i]; !known || places[v.variable] == 2 {
+			s.lookAtView(tx, v, s.levels[level])
 		}
-		s.transform()
 	}
-	s.odd = nil
+	if s.phase == types.PhaseRequestHeaders {
+		s.seen.may = append(s.seen.may[:0], s.may...)
+		for i := range s.seen.may {
+			s.seen.may[i] &= s.chained[i]
+		}
+	}
 }
 
-// values are those of a target, or more.
-func values(tx plugintypes.TransactionState, t *target) []types.MatchData {
-	c := tx.Collection(t.variable)
+func (s *screening) lookAtView(tx plugintypes.TransactionState, v *view, reached screen.Bits) {
+	c := tx.Collection(v.variable)
 	if c == nil {
-		return nil
+		return
 	}
-	if keyed, ok := c.(collection.Keyed); ok && t.key != "" {
-		return keyed.FindString(t.key)
+	clear(s.oddRules)
+	for _, m := range c.FindAll() {
+		copy(s.todo, v.rules)
+		if len(v.named) > 0 {
+			if rules := v.named[strings.ToLower(m.Key())]; rules != nil {
+				s.todo.Or(rules)
+			}
+		}
+		for i := range s.todo {
+			s.todo[i] &= reached[i] &^ s.may[i]
+		}
+		s.lookAtValue(m.Value())
 	}
-	return c.FindAll()
+	s.transform()
+	clear(s.oddValues)
+	s.oddValues = s.oddValues[:0]
 }
 
-// lookAt notes which of some rules match a value.
-func (s *screening) lookAt(value string, rules []uint16) {
+// lookAtValue notes which of the rules to do match a value.
+func (s *screening) lookAtValue(value string) {
 	at := &s.sight
 	s.set.Look(value, at)
-	s.decoded.is = false
-	odd := false
-	for _, i := range rules {
-		if s.may.has(i) {
-			continue
+	s.isDecoded = false
+	s.sort(at)
+	hasOdd := false
+	for word := range s.todo {
+		hasOdd = hasOdd || s.odd[word] != 0
+		for w := s.todo[word] & (at.Candidates[word] | s.negated[word] | s.decoding[word]); w != 0; w &= w - 1 {
+			i := word*64 + bits.TrailingZeros64(w)
+			switch s.judge(i, value, at) {
+			case matches:
+				s.may.Add(i)
+			case isOdd:
+				s.odd.Add(i)
+				hasOdd = true
+			}
 		}
+	}
+	if at.Marks&screen.Path != 0 && s.cleaned.Meets(s.cleaning) {
+		hasOdd = s.lookAtCleaned(value) || hasOdd
+	}
+	if hasOdd {
+		s.oddRules.Or(s.odd)
+		s.oddValues = append(s.oddValues, value)
+	}
+}
+
+// sort takes those out of the rules to do that are odd for what was seen of a value, and those to which it is another path.
+func (s *screening) sort(at *screen.Sight) {
+	clear(s.odd)
+	clear(s.cleaned)
+	marks := at.Marks
+	for mark := range s.unless {
+		if marks>>mark&1 != 0 {
+			s.odd.Or(s.unless[mark])
+		}
+	}
+	for i := range s.todo {
+		s.odd[i] &= s.todo[i]
+		s.todo[i] &^= s.odd[i]
+		if marks&screen.Path != 0 {
+			s.cleaned[i] = s.todo[i] & s.cleaning[i]
+			s.todo[i] &^= s.cleaned[i]
+		}
+	}
+}
+
+// judgement is what can be told of a rule and a value.
+type judgement uint8
+
+const (
+	matchesNot judgement = iota
+	matches
+	isOdd // it depends on what the transformations make of it
+)
+
+func (s *screening) judge(i int, value string, at *screen.Sight) judgement {
+	r := &s.rules[i]
+	c := &r.kind.change
+	switch {
+	case c.decodes && s.mayMatchDecoded(i, value):
+		return isOdd
+	case !r.negated && (!at.Candidates.Has(i) || !s.set.May(i, at)):
+		return matchesNot
+	case c.decodes, c.removes && at.HasRemovable(), c.nulls && at.Has(0):
+		return isOdd
+	case r.matchesPlain(value):
+		return matches
+	}
+	return matchesNot
+}
+
+// lookAtCleaned notes which rules that clean paths match a value, of which something is to be left out then. It tells whether
+// there are odd ones.
+func (s *screening) lookAtCleaned(value string) (odd bool) {
+	removable := s.sight.HasRemovable()
+	at := &s.inner
+	other := cleanPath(value)
+	s.set.Look(other, at)
+	s.cleaned.Each(func(i int) {
 		r := &s.rules[i]
-		switch c := &r.kind.change; {
-		case c.unless&at.Marks != 0, c.decodes && s.mayMatchDecoded(r, value):
+		switch {
+		case r.kind.change.decodes, r.multiMatch, r.kind.change.removes && removable, r.kind.change.unless&at.Marks != 0:
+			s.odd.Add(i)
 			odd = true
-			s.oddRules.add(i)
-		case !r.negated && !s.set.May(r.pattern, at):
-		case c.decodes, c.removes && at.HasRemovable(), c.nulls && at.Has(0):
-			odd = true
-			s.oddRules.add(i)
-		case r.matchesPlain(value):
-			s.may.add(i)
+			return
 		}
+		switch s.judge(i, other, at) {
+		case matches:
+			s.may.Add(i)
+		case isOdd:
+			s.odd.Add(i)
+			odd = true
+		}
+	})
+	return odd
+}
+
+// cleanPath is a path as t:normalizePath leaves it.
+func cleanPath(value string) string {
+	if value == "" {
+		return ""
 	}
-	if odd {
-		s.odd = append(s.odd, value)
+	clean := path.Clean(value)
+	switch {
+	case clean == ".":
+		return ""
+	case value[len(value)-1] == '/':
+		return clean + "/"
 	}
+	return clean
 }
 
 // mayMatchDecoded tells whether a rule that decodes base64 may match what comes of a value.
-func (s *screening) mayMatchDecoded(r *screenable, value string) bool {
-	if c := &r.kind.change; r.negated || !c.plus || c.lowers || c.nulls {
+func (s *screening) mayMatchDecoded(i int, value string) bool {
+	c := &s.rules[i].kind.change
+	if s.rules[i].negated || !c.plus || c.lowers || c.nulls || c.cleans {
 		return true
 	}
 	at := &s.decoded
-	if !at.is {
-		s.set.Look(decodeBase64(value), &at.Sight)
-		at.is = true
+	if !s.isDecoded {
+		s.set.Look(decodeBase64(value), at)
+		s.isDecoded = true
 	}
-	return r.kind.change.unless&at.Marks != 0 || s.set.May(r.pattern, &at.Sight)
+	return c.unless&at.Marks != 0 || at.Candidates.Has(i) && s.set.May(i, at)
 }
 
 // decodeBase64 decodes as far as there are digits of base64, over blanks, and the plus signs that have become blanks before, as
 // transformations may remove them. If they do not, what they give is the beginning of what this gives.
 func decodeBase64(value string) string {
-	var out strings.Builder
-	bits, n := uint32(0), 0
+	out := make([]byte, 0, len(value))
+	digits, n := uint32(0), 0
 	for i := range len(value) {
 		b := value[i]
 		switch {
@@ -233,15 +334,15 @@ func decodeBase64(value string) string {
 		case b >= 0x80, strings.IndexByte("+ \t\n\v\f\r", b) >= 0:
 			continue
 		default:
-			return out.String()
+			return string(out)
 		}
-		bits, n = bits<<6|uint32(b), n+6
+		digits, n = digits<<6|uint32(b), n+6
 		if n >= 8 {
 			n -= 8
-			out.WriteByte(byte(bits >> n))
+			out = append(out, byte(digits>>n))
 		}
 	}
-	return out.String()
+	return string(out)
 }
 
 // matchesPlain tells whether a rule matches a value on which its transformations have no more to do than it says.
@@ -263,15 +364,22 @@ func (r *screenable) matchesPlain(value string) bool {
 
 // transform has the engine transform the odd values, and notes which rules match them then.
 func (s *screening) transform() {
-	if len(s.odd) == 0 {
+	if len(s.oddValues) == 0 {
 		return
 	}
 	tx := s.transformer.NewTransaction()
-	for _, value := range s.odd {
+	if t, ok := tx.(interface{ RemoveRuleByIDRange(start, end int) }); ok {
+		for i := range s.kinds {
+			if !s.kinds[i].rules.Meets(s.oddRules) {
+				t.RemoveRuleByIDRange(i+1, i+1)
+			}
+		}
+	}
+	for _, value := range s.oddValues {
 		tx.AddGetRequestArgument("v", value)
 	}
 	tx.ProcessRequestHeaders()
-	if len(s.odd) <= reusableArguments {
+	if len(s.oddValues) <= reusableArguments {
 		_ = tx.Close() // removes files, of which there are none
 	}
 }
@@ -279,26 +387,29 @@ func (s *screening) transform() {
 // transformed takes what one kind of transformations makes of the odd values.
 type transformed struct {
 	screening *screening
-	rules     []uint16
+	rules     screen.Bits
 }
 
 // Evaluate implements plugintypes.Operator.
 func (t *transformed) Evaluate(_ plugintypes.TransactionState, value string) bool {
 	s := t.screening
 	at := &s.inner
-	seen := false
-	for _, i := range t.rules {
-		if !s.oddRules.has(i) || s.may.has(i) {
-			continue
+	s.set.Look(value, at)
+	for word := range t.rules {
+		w := t.rules[word] & s.oddRules[word] &^ s.may[word]
+		if at.Marks&screen.Casing == 0 {
+			w &= at.Candidates[word] | s.negated[word]
 		}
-		if !seen {
-			s.set.Look(value, at)
-			seen = true
-		}
-		r := &s.rules[i]
-		if (r.negated || at.Marks&screen.Casing != 0 || s.set.May(r.pattern, at)) && r.matchesTransformed(value) {
-			s.may.add(i)
+		for ; w != 0; w &= w - 1 {
+			i := word*64 + bits.TrailingZeros64(w)
+			if s.mayMatchTransformed(i, at) && s.rules[i].matchesTransformed(value) {
+				s.may.Add(i)
+			}
 		}
 	}
 	return false
+}
+
+func (s *screening) mayMatchTransformed(i int, at *screen.Sight) bool {
+	return s.rules[i].negated || at.Marks&screen.Casing != 0 || s.set.May(i, at)
 }

@@ -76,6 +76,7 @@ type Transaction struct {
 	location string
 	audited  bool // the engine asks for an audit record
 	size     int  // bytes that the engine was given
+	seen     seen // by the screening
 }
 
 // engine is a transaction of Coraza's, which can do more than its public interface says.
@@ -113,7 +114,7 @@ func (f *Firewall) Begin(t *Transaction, c *Connection, headers [][2]string, las
 	tx.SetServerName(strings.Trim(withoutPort(match.NormalHost(r.authority)), "[]"))
 	tx.ProcessURI(r.target, r.method, t.protocol)
 	t.addRequestHeaders(headers, &r)
-	t.set.screening.forget()
+	t.set.screening.begin(&t.seen)
 	if step := t.interruption(tx.ProcessRequestHeaders(), nil); step == Block {
 		return Block
 	}
@@ -176,7 +177,7 @@ func (t *Transaction) RequestBody(chunk []byte, last bool) Step {
 		return Pass
 	}
 	t.phase = RequestBody
-	t.set.screening.forget()
+	t.set.screening.begin(&t.seen)
 	if len(chunk) > 0 {
 		t.size += len(chunk)
 		interruption, written, err := t.tx.WriteRequestBody(chunk)
@@ -200,7 +201,7 @@ func (t *Transaction) RequestTrailers() Step { return t.RequestBody(nil, true) }
 func (t *Transaction) endRequestBody() Step {
 	t.phase = RequestBody
 	t.bodyDone.request = true
-	t.set.screening.forget()
+	t.set.screening.begin(&t.seen)
 	return t.interruption(t.tx.ProcessRequestBody())
 }
 

@@ -278,7 +278,7 @@ func (p *planner) addBlock(phase, start, end int) {
 func (p *planner) finish() bool {
 	s := p.s
 	s.set = p.builder.Build()
-	for _, b := range []*screen.Bits{&s.may, &s.always, &s.todo, &s.odd, &s.cleaned, &s.oddRules, &s.negated, &s.decoding, &s.cleaning, &s.chained} {
+	for _, b := range []*screen.Bits{&s.may, &s.always, &s.todo, &s.asked, &s.odd, &s.cleaned, &s.negated, &s.decoding, &s.cleaning, &s.chained} {
 		*b = screen.NewBits(len(s.rules))
 	}
 	for level := range s.levels {

@@ -43,12 +43,13 @@ type screening struct {
 	may   screen.Bits     // the rules that match something
 	seen  *seen           // of the transaction
 
+	known known // values
+
 	// What is made use of while a value is looked at.
 	sight, inner, decoded screen.Sight
 	isDecoded             bool
-	todo, odd, cleaned    screen.Bits
-	oddValues             []string    // values that are to be transformed
-	oddRules              screen.Bits // the rules that are to be asked of them then
+	todo, asked           screen.Bits // rules that are to be judged
+	odd, cleaned          screen.Bits // of them, those that are to be asked of another value
 }
 
 // seen is what a transaction knows of its first phase in its second.
@@ -168,7 +169,6 @@ func (s *screening) lookAtView(tx plugintypes.TransactionState, v *view, reached
 	if c == nil {
 		return
 	}
-	clear(s.oddRules)
 	for _, m := range c.FindAll() {
 		copy(s.todo, v.rules)
 		if len(v.named) > 0 {
@@ -181,18 +181,41 @@ func (s *screening) lookAtView(tx plugintypes.TransactionState, v *view, reached
 		}
 		s.lookAtValue(m.Value())
 	}
-	s.transform()
-	clear(s.oddValues)
-	s.oddValues = s.oddValues[:0]
 }
 
 // lookAtValue notes which of the rules to do match a value.
 func (s *screening) lookAtValue(value string) {
+	k := s.known.find(value, len(s.rules))
+	if k != nil {
+		open := false
+		for i := range s.todo {
+			s.may[i] |= s.todo[i] & k.matched[i]
+			s.todo[i] &^= k.judged[i]
+			open = open || s.todo[i] != 0
+		}
+		if !open {
+			return
+		}
+		copy(s.asked, s.todo)
+	}
+	if s.judgeValue(value) {
+		s.transform(value)
+	}
+	if k == nil {
+		return
+	}
+	for i := range s.asked {
+		k.judged[i] |= s.asked[i]
+		k.matched[i] |= s.asked[i] & s.may[i] // none of them was there before
+	}
+}
+
+// judgeValue tells whether there are odd rules among those to do.
+func (s *screening) judgeValue(value string) (hasOdd bool) {
 	at := &s.sight
 	s.set.Look(value, at)
 	s.isDecoded = false
 	s.sort(at)
-	hasOdd := false
 	for word := range s.todo {
 		hasOdd = hasOdd || s.odd[word] != 0
 		for w := s.todo[word] & (at.Candidates[word] | s.negated[word] | s.decoding[word]); w != 0; w &= w - 1 {
@@ -209,10 +232,7 @@ func (s *screening) lookAtValue(value string) {
 	if at.Marks&screen.Path != 0 && s.cleaned.Meets(s.cleaning) {
 		hasOdd = s.lookAtCleaned(value) || hasOdd
 	}
-	if hasOdd {
-		s.oddRules.Or(s.odd)
-		s.oddValues = append(s.oddValues, value)
-	}
+	return hasOdd
 }
 
 // sort takes those out of the rules to do that are odd for what was seen of a value, and those to which it is another path.
@@ -362,29 +382,22 @@ func (r *screenable) matchesPlain(value string) bool {
 	return r.matchesTransformed(value)
 }
 
-// transform has the engine transform the odd values, and notes which rules match them then.
-func (s *screening) transform() {
-	if len(s.oddValues) == 0 {
-		return
-	}
+// transform has the engine transform a value, and notes which of the odd rules match it then.
+func (s *screening) transform(value string) {
 	tx := s.transformer.NewTransaction()
 	if t, ok := tx.(interface{ RemoveRuleByIDRange(start, end int) }); ok {
 		for i := range s.kinds {
-			if !s.kinds[i].rules.Meets(s.oddRules) {
+			if !s.kinds[i].rules.Meets(s.odd) {
 				t.RemoveRuleByIDRange(i+1, i+1)
 			}
 		}
 	}
-	for _, value := range s.oddValues {
-		tx.AddGetRequestArgument("v", value)
-	}
+	tx.AddGetRequestArgument("v", value)
 	tx.ProcessRequestHeaders()
-	if len(s.oddValues) <= reusableArguments {
-		_ = tx.Close() // removes files, of which there are none
-	}
+	_ = tx.Close() // removes files, of which there are none
 }
 
-// transformed takes what one kind of transformations makes of the odd values.
+// transformed takes what one kind of transformations makes of an odd value.
 type transformed struct {
 	screening *screening
 	rules     screen.Bits
@@ -396,7 +409,7 @@ func (t *transformed) Evaluate(_ plugintypes.TransactionState, value string) boo
 	at := &s.inner
 	s.set.Look(value, at)
 	for word := range t.rules {
-		w := t.rules[word] & s.oddRules[word] &^ s.may[word]
+		w := t.rules[word] & s.odd[word] &^ s.may[word]
 		if at.Marks&screen.Casing == 0 {
 			w &= at.Candidates[word] | s.negated[word]
 		}

@@ -148,6 +148,10 @@ bench: $(BENCH_MODULES) ## what the filters cost in stock Envoy, as ratios (BENC
 bench-waf: build/waf-filter.wasm build/bench/wafpeer.wasm ## waf-filter against coraza-proxy-wasm in stock Envoy (BENCH_FLAGS="-scenarios json -module new=x.wasm")
 	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && go run ./e2e/bench waf $(BENCH_FLAGS)
 
+.PHONY: soak-waf
+soak-waf: build/waf-filter.wasm ## whether waf-filter's memory stays what it is, a million requests long (SOAK_FLAGS="-requests 200000")
+	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && go run ./e2e/bench waf-soak $(SOAK_FLAGS)
+
 .PHONY: compare-waf
 compare-waf: build/waf-filter.wasm build/bench/wafpeer.wasm ## what waf-filter decides otherwise than coraza-proxy-wasm: only what is listed
 	@ENVOY_PATH="$$(toolchain/envoy.sh)" && export ENVOY_PATH && set -x && \

@@ -3,7 +3,8 @@
 //
 //	ENVOY_PATH=$(make -s envoy-path) go run ./e2e/bench -scenarios 'authz-20|rbac-20' -rounds 9
 //
-// With waf as its first argument, it measures waf-filter next to coraza-proxy-wasm (make bench-waf).
+// With waf as its first argument, it measures waf-filter next to coraza-proxy-wasm (make bench-waf), with waf-soak, whether waf-filter's
+// memory stays what it is (make soak-waf).
 package main
 
 import (
@@ -51,8 +52,13 @@ func main() {
 
 // choose runs what the first argument names.
 func choose(ctx context.Context, args []string) error {
-	if len(args) > 0 && args[0] == "waf" {
-		return runWAF(ctx, args[1:])
+	if len(args) > 0 {
+		switch args[0] {
+		case "waf":
+			return runWAF(ctx, args[1:])
+		case "waf-soak":
+			return runSoak(ctx, args[1:])
+		}
 	}
 	flag.Parse()
 	return run(ctx)

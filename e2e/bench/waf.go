@@ -27,6 +27,9 @@ type wafOptions struct {
 	output, file, dir           string
 }
 
+// wafConfig is what waf-filter is measured with; the peer has the same rules, see wafpeer.Profile.
+const wafConfig = `{"profile": "crs-pl1"}`
+
 func parseWAF(args []string) (*wafOptions, error) {
 	o := &wafOptions{scenarios: regexp.MustCompile(""), columns: regexp.MustCompile("")}
 	f := flag.NewFlagSet("bench waf", flag.ContinueOnError)
@@ -44,7 +47,7 @@ func parseWAF(args []string) (*wafOptions, error) {
 		o.modules = append(o.modules, wafColumn{name: name, file: file})
 		return nil
 	})
-	f.StringVar(&o.config, "config", `{"profile": "crs-pl1"}`, "what waf-filter, and each -module, is configured with")
+	f.StringVar(&o.config, "config", wafConfig, "what waf-filter, and each -module, is configured with")
 	f.BoolVar(&o.all, "all", false, "send each request that there is once and see how it is answered, measure nothing")
 	f.StringVar(&o.output, "o", "markdown", "what to print: markdown or json")
 	f.StringVar(&o.file, "file", "build/bench-waf.json", "where the figures go")
@@ -142,10 +145,10 @@ func (o *wafOptions) workloads() ([]workload, error) {
 	return list, nil
 }
 
-// pool are a scenario's requests, wanted or not.
-func pool(name string) []traffic.Request {
+// scenarioNamed is one of those that there are, wanted or not.
+func scenarioNamed(name string) traffic.Scenario {
 	all := traffic.Scenarios()
-	return all[slices.IndexFunc(all, func(s traffic.Scenario) bool { return s.Name == name })].Pool()
+	return all[slices.IndexFunc(all, func(s traffic.Scenario) bool { return s.Name == name })]
 }
 
 // fileName is what a column's files are called.

@@ -40,19 +40,16 @@ func (o *wafOptions) chosenColumns() ([]wafColumn, error) {
 		}
 		columns = append(columns, wafColumn{name: peerColumnName, file: file, config: config})
 	}
+	builds := o.modules
 	if o.columns.MatchString(wafColumnName) {
-		file, err := envoy.WasmFile(wafColumnName)
-		if err != nil {
-			return nil, err
-		}
-		columns = append(columns, wafColumn{name: wafColumnName, file: file, config: o.config})
+		builds = append([]wafColumn{{name: wafColumnName}}, builds...)
 	}
-	for _, m := range o.modules {
-		file, err := filepath.Abs(m.file)
+	for _, build := range builds {
+		column, err := o.wafColumn(build.name, build.file)
 		if err != nil {
 			return nil, err
 		}
-		columns = append(columns, wafColumn{name: m.name, file: file, config: o.config})
+		columns = append(columns, column)
 	}
 	idle, err := wafpeer.Config([]string{"SecRuleEngine Off"}) // which all of them take
 	if err != nil {
@@ -67,6 +64,17 @@ func (o *wafOptions) chosenColumns() ([]wafColumn, error) {
 		names[columns[i].name] = true
 	}
 	return columns, nil
+}
+
+// wafColumn is a build of waf-filter; without a file, the one in the build folder.
+func (o *wafOptions) wafColumn(name, file string) (wafColumn, error) {
+	var err error
+	if file == "" {
+		file, err = envoy.WasmFile(wafColumnName)
+	} else {
+		file, err = filepath.Abs(file)
+	}
+	return wafColumn{name: name, file: file, config: o.config}, err
 }
 
 // bootstrap is an Envoy with the filter in front of an upstream.

@@ -27,7 +27,7 @@ const memoryRequests = 200
 func (w *wafBench) measureStarts(ctx context.Context) ([]wafStart, error) {
 	starts := make([]wafStart, len(w.columns))
 	seconds, module := make([][]float64, len(w.columns)), make([][]float64, len(w.columns))
-	first := &feeder{pool: pool("get"), block: 1}
+	first := &feeder{pool: scenarioNamed("get").Pool(), block: 1}
 	for try := range w.options.starts {
 		for i := range w.columns {
 			c := &w.columns[i]
@@ -77,7 +77,7 @@ func (w *wafBench) measureStart(ctx context.Context, c *wafColumn, config string
 }
 
 func (w *wafBench) measureMemory(ctx context.Context, c *wafColumn, s *wafStart) error {
-	mixed := pool("mixed")
+	mixed := scenarioNamed("mixed").Pool()
 	for i := range s.Used {
 		p, err := w.start(ctx, c, "-start", c.config, i+1)
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -40,6 +41,19 @@ func TestFeeder(t *testing.T) {
 	for range 100 {
 		require.NotNil(t, f.next(), "the time is not over")
 	}
+}
+
+// A feeder with an endless row of requests never comes back to the first.
+func TestFeederRefills(t *testing.T) {
+	parts := 0
+	f := &feeder{pool: requests(3), block: 1, refill: func() []traffic.Request { parts++; return requests(3) }}
+	first := &f.pool[0]
+	f.begin(0, 9)
+	require.Same(t, first, f.next())
+	for range 8 {
+		require.NotSame(t, first, f.next())
+	}
+	assert.Equal(t, 2, parts)
 }
 
 func TestDrive(t *testing.T) {
@@ -133,4 +147,29 @@ func TestExpected(t *testing.T) {
 	assert.Equal(t, http.StatusOK, (&wafColumn{name: baseline}).expected(list)[0].Status)
 	assert.Equal(t, http.StatusForbidden, (&wafColumn{name: "x", file: "x.wasm"}).expected(list)[0].Status)
 	assert.Equal(t, http.StatusForbidden, list[0].Status, "the list is the others', too")
+}
+
+// A soak lives with an answer that is wrong by chance, but not with one that no decision is behind.
+func TestTolerates(t *testing.T) {
+	f := &feeder{mostWrong: 1}
+	list := requests(1)
+	assert.False(t, f.tolerates(errors.New("connection refused")))
+	assert.False(t, f.tolerates(&wrongAnswer{&list[0], http.StatusServiceUnavailable, ""}))
+	assert.True(t, f.tolerates(&wrongAnswer{&list[0], http.StatusForbidden, ""}))
+	assert.False(t, f.tolerates(&wrongAnswer{&list[0], http.StatusForbidden, ""}), "one more than may be")
+	assert.Len(t, f.wrong, 2)
+}
+
+func TestJudge(t *testing.T) {
+	memory := func(of func(i int) float64) []float64 {
+		list := make([]float64, soakSamples)
+		for i := range list {
+			list[i] = of(i)
+		}
+		return list
+	}
+	flat := memory(func(i int) float64 { return 100 + float64(min(i, soakSamples/2)) })
+	flat[soakSamples-2] = 1000 // which comes and goes
+	require.NoError(t, judge(flat, nil, 1, 3))
+	require.Error(t, judge(memory(func(i int) float64 { return 200 + float64(i)/10 }), nil, 1, 3))
 }

@@ -55,17 +55,20 @@ func mixed(kinds []Scenario) Scenario {
 const seed = 20260301
 
 // Pool are the scenario's requests, always the same.
-func (s Scenario) Pool() []Request {
+func (s Scenario) Pool() []Request { return s.Part(0) }
+
+// Part is one of as many pools as are asked for, none like another.
+func (s Scenario) Part(n int) []Request {
 	// A scenario's requests do not depend on which others there are.
 	var name uint64
 	for _, c := range []byte(s.Name) {
 		name = name<<8 ^ name>>56 ^ uint64(c)
 	}
-	v := &values{rand.New(rand.NewPCG(seed, name))}
+	v := &values{rand.New(rand.NewPCG(seed+uint64(n), name))}
 	pool := make([]Request, s.size)
 	for i := range pool {
 		m := s.make(v, i)
-		pool[i] = Request{Name: fmt.Sprintf("%s %d", s.Name, i), Wire: m.wire(), Status: http.StatusOK}
+		pool[i] = Request{Name: fmt.Sprintf("%s %d", s.Name, n*s.size+i), Wire: m.wire(), Status: http.StatusOK}
 		if m.attack {
 			pool[i].Status = http.StatusForbidden
 		}

@@ -60,7 +60,9 @@ func TestPools(t *testing.T) {
 func TestPoolIsAlwaysTheSame(t *testing.T) {
 	for _, s := range Scenarios() {
 		if s.size > 2000 { // the others are made in the same way
-			assert.Equal(t, s.Pool()[:50], s.Pool()[:50], s.Name)
+			first := s.Pool()
+			assert.Equal(t, first[:50], s.Pool()[:50], s.Name)
+			assert.NotEqual(t, first[0].Wire, s.Part(1)[0].Wire, s.Name)
 		}
 	}
 }

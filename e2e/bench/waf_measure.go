@@ -59,6 +59,8 @@ type wafSample struct {
 }
 
 // measure takes turns as bench.measure does: every round has each scenario once, with one column after the other.
+//
+// The columns' requests are those of the same row, in the same order, but who is faster gets further.
 func (w *wafBench) measure(ctx context.Context) ([]wafRow, error) {
 	if err := w.startAll(ctx); err != nil {
 		return nil, err
@@ -87,12 +89,14 @@ func (w *wafBench) measure(ctx context.Context) ([]wafRow, error) {
 		}
 		for i, l := range w.workloads {
 			progress("; %s:", l.Name)
-			for j := range w.columns {
+			for k := range w.columns {
+				// Each is the first as often as the others.
+				j := (k + round) % len(w.columns)
 				one, err := w.sample(ctx, w.proxies[j], feeders[i][j])
 				if err != nil {
 					return nil, fmt.Errorf("%s: %w; see %s", w.columns[j].name, err, w.proxies[j].log)
 				}
-				progress(" %.0f", one.cpu)
+				progress(" %s %.0f", w.columns[j].name, one.cpu)
 				if round > 0 { // the first warms up
 					samples[i][j] = append(samples[i][j], one)
 				}

@@ -8,30 +8,31 @@ import (
 	"path"
 	"strings"
 
-	wasilibs "github.com/corazawaf/coraza-wasilibs"
 	"github.com/corazawaf/coraza/v3/experimental/plugins"
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
-	ahocorasick "github.com/wasilibs/go-aho-corasick"
 	"github.com/wasilibs/go-libinjection"
 	"github.com/wasilibs/go-re2"
 	"github.com/wasilibs/go-re2/experimental"
 
 	"github.com/palisade-mesh/palisade/waf-filter/pattern"
+	"github.com/palisade-mesh/palisade/waf-filter/phrase"
 	"github.com/palisade-mesh/palisade/waf-filter/waf"
 )
 
-// The operators that decide by large tables or automata are C++ in the module: re2, an Aho-Corasick automaton and
-// libinjection, compiled to Wasm beforehand. The Go ones are correct, too, but slow to compile and to run.
+// Regular expressions and injections are looked for by C++ in the module: re2 and libinjection, compiled to Wasm beforehand. What Go
+// has is correct, too, but slow to compile and to run. Phrases are looked for by a list of our own.
 //
-// What they build is never freed, as nobody tells C++ that a rule set is gone. So it is built once for each pattern, by the tag
-// memoize_builders, and here; another rule set of the same rules needs no more.
+// What C++ builds is never freed, as nobody tells it that a rule set is gone. So an expression is built once, and another rule set of
+// the same rules needs no more.
 func init() {
-	wasilibs.RegisterPM()
-	wasilibs.RegisterSQLi()
-	wasilibs.RegisterXSS()
 	plugins.RegisterOperator("rx", newExpression)
+	plugins.RegisterOperator("pm", func(o plugintypes.OperatorOptions) (plugintypes.Operator, error) {
+		return &phrases{phrase.New(strings.Split(o.Arguments, " "))}, nil
+	})
 	plugins.RegisterOperator("pmFromFile", newPhrases)
 	plugins.RegisterOperator("pmf", newPhrases)
+	plugins.RegisterOperator("detectSQLi", func(plugintypes.OperatorOptions) (plugintypes.Operator, error) { return injection{}, nil })
+	plugins.RegisterOperator("detectXSS", func(plugintypes.OperatorOptions) (plugintypes.Operator, error) { return scripting{}, nil })
 	waf.CompileExpression = func(text string) (func(string) bool, error) {
 		re, err := compile(text)
 		if err != nil {
@@ -92,46 +93,26 @@ func (e *expression) Evaluate(tx plugintypes.TransactionState, value string) boo
 // maxGroups is how many groups are captured, the whole match among them: as many as Coraza's own @rx.
 const maxGroups = 9
 
-// phrases is @pmFromFile: one of the phrases of a file is in the value, whatever its case.
+// phrases is @pm and @pmFromFile: one of the phrases of a list is in the value, whatever its case.
 type phrases struct {
-	automaton ahocorasick.AhoCorasick
+	list *phrase.List
 }
-
-// automata are by file: those of the module never change.
-var automata = map[string]ahocorasick.AhoCorasick{}
-
-var errNoFile = errors.New("there is no such file of phrases")
 
 func newPhrases(options plugintypes.OperatorOptions) (plugintypes.Operator, error) {
 	for _, dir := range options.Path {
-		file := path.Join(dir, options.Arguments)
-		if a, ok := automata[file]; ok {
-			return &phrases{a}, nil
-		}
-		text, err := fs.ReadFile(options.Root, file)
+		text, err := fs.ReadFile(options.Root, path.Join(dir, options.Arguments))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		automata[file] = build(string(text))
-		return &phrases{automata[file]}, nil
+		return &phrases{phrase.New(phrase.Lines(string(text)))}, nil
 	}
 	return nil, errNoFile
 }
 
-// build makes an automaton of a file with a phrase on each line, or a comment.
-func build(text string) ahocorasick.AhoCorasick {
-	var list []string
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			list = append(list, strings.ToLower(line))
-		}
-	}
-	b := ahocorasick.NewAhoCorasickBuilder(ahocorasick.Opts{AsciiCaseInsensitive: true, MatchKind: ahocorasick.LeftMostLongestMatch})
-	return b.Build(list)
-}
+var errNoFile = errors.New("there is no such file of phrases")
 
 // maxCaptures is how many matches are captured, as TX:0 to TX:9.
 const maxCaptures = 10
@@ -139,11 +120,31 @@ const maxCaptures = 10
 // Evaluate implements plugintypes.Operator.
 func (p *phrases) Evaluate(tx plugintypes.TransactionState, value string) bool {
 	if !tx.Capturing() {
-		return len(p.automaton.FindN(value, 1)) > 0
+		return p.list.Contains(value)
 	}
-	matches := p.automaton.FindN(value, maxCaptures)
-	for i := range matches {
-		tx.CaptureField(i, value[matches[i].Start():matches[i].End()])
+	i := 0
+	return p.list.Find(value, maxCaptures, func(found string) {
+		tx.CaptureField(i, found)
+		i++
+	}) > 0
+}
+
+// injection is @detectSQLi.
+type injection struct{}
+
+// Evaluate implements plugintypes.Operator.
+func (injection) Evaluate(tx plugintypes.TransactionState, value string) bool {
+	is, fingerprint := libinjection.IsSQLi(value)
+	if is {
+		tx.CaptureField(0, fingerprint)
 	}
-	return len(matches) > 0
+	return is
+}
+
+// scripting is @detectXSS.
+type scripting struct{}
+
+// Evaluate implements plugintypes.Operator.
+func (scripting) Evaluate(_ plugintypes.TransactionState, value string) bool {
+	return libinjection.IsXSS(value)
 }

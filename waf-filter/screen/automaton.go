@@ -1,6 +1,9 @@
 package screen
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // automaton finds all words of a list in a text, as Aho and Corasick have it: a table of what state follows a state by a symbol.
 type automaton struct {
@@ -10,36 +13,52 @@ type automaton struct {
 	ends    [][]uint16 // what the words say that end in a state
 }
 
-func newAutomaton(words map[string][]uint16) automaton {
-	a := automaton{width: 1}
-	for w := range words {
+// maxStates is how many there may be; with more, a word's number would not fit.
+const maxStates = 1 << 16
+
+// newAutomaton makes the automaton of some words and what each says; ok is false if they are too many.
+func newAutomaton(words map[string][]uint16) (a automaton, ok bool) {
+	sorted := slices.Sorted(maps.Keys(words))
+	a.width = 1
+	states, last := 1, ""
+	for _, w := range sorted {
 		for i := range len(w) {
 			if s := &a.symbols[w[i]]; *s == 0 {
 				*s = uint8(a.width)
 				a.width++
 			}
 		}
+		states += len(w) - commonLength(w, last)
+		last = w
 	}
-	a.addState()
-	for w, ends := range words {
+	if states > maxStates {
+		return a, false
+	}
+	a.next, a.ends = make([]uint16, states*a.width), make([][]uint16, states)
+	used := 1
+	for _, w := range sorted {
 		state := 0
 		for i := range len(w) {
-			at := state*a.width + int(a.symbols[w[i]])
-			if a.next[at] == 0 {
-				a.next[at] = uint16(a.addState())
+			next := &a.next[state*a.width+int(a.symbols[w[i]])]
+			if *next == 0 {
+				*next = uint16(used)
+				used++
 			}
-			state = int(a.next[at])
+			state = int(*next)
 		}
-		a.ends[state] = ends
+		a.ends[state] = words[w]
 	}
 	a.link()
-	return a
+	return a, true
 }
 
-func (a *automaton) addState() int {
-	a.next = append(a.next, make([]uint16, a.width)...)
-	a.ends = append(a.ends, nil)
-	return len(a.ends) - 1
+// commonLength is how long the beginning is that two texts have in common.
+func commonLength(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // link gives each state what follows the longest of its ends that is another state, where no word goes on.

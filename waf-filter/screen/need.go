@@ -20,8 +20,8 @@ type clause struct {
 const (
 	// maxExact is how many texts are followed through a concatenation: "un" and then "ion" or "ique" are two.
 	maxExact = 32
-	// maxWord is how much of a word is looked for.
-	maxWord = 12
+	// maxWord is how much of a word is looked for. With more of it the automaton would be larger, and find hardly less.
+	maxWord = 7
 	// common is how many bytes a class has of which some byte is in nearly every value.
 	common = 60
 )

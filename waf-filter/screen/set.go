@@ -62,15 +62,19 @@ type compiled struct {
 	needs [][]uint16
 }
 
-// Build makes the set.
+// Build makes the set; it is nil if there are too many words.
 func (b *Builder) Build() *Set {
 	n := len(b.needs)
 	s := &Set{patterns: make([][]uint16, n), ungated: NewBits(n)}
 	words := map[string][]uint16{}
 	for i, n := range b.needs {
 		s.patterns[i] = s.addNeed(n, words)
+		b.needs[i] = nil
 	}
-	s.automaton = newAutomaton(words)
+	var ok bool
+	if s.automaton, ok = newAutomaton(words); !ok || len(s.clauses) > 1<<16 {
+		return nil
+	}
 	for i := range s.byByte {
 		s.byByte[i] = NewBits(n)
 	}

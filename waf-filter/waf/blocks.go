@@ -22,8 +22,11 @@ var errNotForRules = errors.New("this operator is not for rules")
 
 // A planner finds the blocks in a list of directives.
 type planner struct {
-	list    []directive
-	gates   bool // the rules that leave out those of higher paranoia levels are as the Core Rule Set has them
+	list  []directive
+	gates bool // the rules that leave out those of higher paranoia levels are as the Core Rule Set has them
+	// highest is the highest paranoia level that there may be. Rules beyond it are left out, and what changes them.
+	highest int
+	leftOut map[int]bool
 	builder screen.Builder
 
 	s      *screening
@@ -59,7 +62,7 @@ const (
 // addScreening puts rules into a list of directives that lead the engine past rules of the Core Rule Set that do not match. It is
 // nil if nothing can be.
 func addScreening(list []directive) ([]directive, *screening) {
-	p := planner{list: list, s: &screening{}}
+	p := planner{list: list, leftOut: map[int]bool{}, s: &screening{}}
 	if !p.readChanges() {
 		return list, nil
 	}
@@ -74,10 +77,10 @@ func addScreening(list []directive) ([]directive, *screening) {
 	if len(p.s.blocks) == 0 || !p.finish() {
 		return list, nil
 	}
-	var out []directive
+	out := make([]directive, 0, len(list)+2*len(p.s.blocks))
 	for i := range p.pieces {
 		x := &p.pieces[i]
-		out = slices.Concat(out, x.before, x.directives, x.behind)
+		out = append(append(append(out, x.before...), x.directives...), x.behind...)
 	}
 	return out, p.s
 }
@@ -105,7 +108,12 @@ func (p *planner) read(directives []directive) {
 	}
 	text, isRule := readRule(d)
 	switch {
+	case d.is("SecRuleUpdateTargetById") && p.leftOut[updated(d)]:
+		return
 	case !strings.HasPrefix(d.file, crs):
+	case isRule && p.gates && p.isBeyond(&text):
+		p.leftOut[text.id] = true
+		return
 	case d.is("SecMarker"):
 		x.what, x.marker = marker, strings.Trim(d.options(), `"'`)
 		p.closeGates(x.marker)
@@ -119,6 +127,11 @@ func (p *planner) read(directives []directive) {
 		x.what, x.rule = rule, len(p.s.rules)-1
 	}
 	p.pieces = append(p.pieces, x)
+}
+
+// isBeyond tells whether a rule is behind gates that are never open. Gates that follow are, too.
+func (p *planner) isBeyond(text *ruleText) bool {
+	return (text.phase == 1 || text.phase == 2) && min(p.level[1], p.level[2]) > p.highest
 }
 
 func (p *planner) readRule(text *ruleText) bool {
@@ -277,7 +290,9 @@ func (p *planner) addBlock(phase, start, end int) {
 // finish makes of what was read what is needed for transactions; not ok if the engine does not take it.
 func (p *planner) finish() bool {
 	s := p.s
-	s.set = p.builder.Build()
+	if s.set = p.builder.Build(); s.set == nil {
+		return false
+	}
 	for _, b := range []*screen.Bits{&s.may, &s.always, &s.todo, &s.asked, &s.odd, &s.cleaned, &s.negated, &s.decoding, &s.cleaning, &s.chained} {
 		*b = screen.NewBits(len(s.rules))
 	}
@@ -385,7 +400,7 @@ func newTransformer(s *screening) coraza.WAF {
 
 // readChanges tells whether the rules are evaluated as they are written, as far as can be told of what else is in the list.
 func (p *planner) readChanges() bool {
-	p.gates = true
+	p.gates, p.highest = true, highestLevel(p.list)
 	for i := range p.list {
 		d := &p.list[i]
 		if strings.HasPrefix(d.file, crs) {
@@ -400,11 +415,57 @@ func (p *planner) readChanges() bool {
 			if !onlyExcludes(options) {
 				return false
 			}
+			if name == "secruleupdatetargetbyid" && updated(d) == 0 {
+				p.highest = maxLevel // rules that have to be there
+			}
 		case strings.HasPrefix(name, "secruleremove") && mayMeanGates(options), strings.Contains(strings.ToLower(d.text), "ctl:ruleremoveby"):
 			p.gates = false
 		}
 	}
 	return true
+}
+
+// highestLevel is the highest paranoia level that directives set; maxLevel if it cannot be told.
+func highestLevel(list []directive) int {
+	highest := 1 // the Core Rule Set's own
+	for i := range list {
+		text, ok := readRule(&list[i])
+		if !ok {
+			continue
+		}
+		for _, action := range text.actions {
+			action = strings.ToLower(strings.TrimSpace(action))
+			set, ok := strings.CutPrefix(action, "setvar:")
+			if !ok {
+				continue
+			}
+			name, value, _ := strings.Cut(strings.Trim(set, " '"), "=")
+			switch {
+			case strings.Contains(name, "%{") && strings.Contains(name, "level"), strings.HasPrefix(name, "tx.%{"), strings.HasPrefix(name, "%{"):
+				return maxLevel
+			case !strings.HasSuffix(strings.TrimSpace(name), "paranoia_level"):
+				continue
+			case value == "%{tx.blocking_paranoia_level}":
+				continue // which is set elsewhere
+			}
+			level, err := strconv.Atoi(value)
+			if err != nil || level < 0 {
+				return maxLevel
+			}
+			highest = max(highest, level)
+		}
+	}
+	return highest
+}
+
+// updated is the id of the only rule that a SecRuleUpdateTargetById means, else 0.
+func updated(d *directive) int {
+	word, _, _ := strings.Cut(d.options(), " ")
+	id, err := strconv.Atoi(word)
+	if err != nil {
+		return 0
+	}
+	return id
 }
 
 // onlyExcludes tells of the options of a SecRuleUpdateTarget... whether they take targets away and add none.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/corazawaf/coraza/v3/types/variables"
 
+	"github.com/palisade-mesh/palisade/waf-filter/phrase"
 	"github.com/palisade-mesh/palisade/waf-filter/screen"
 )
 
@@ -188,13 +189,7 @@ func phrasesOf(file string) ([]string, bool) {
 	if err != nil {
 		return nil, false
 	}
-	var list []string
-	for line := range strings.Lines(string(data)) {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			list = append(list, line)
-		}
-	}
-	return list, true
+	return phrase.Lines(string(data)), true
 }
 
 // readTargets reads the variables of a rule. What it must not look at counts as if it did.
@@ -245,11 +240,11 @@ func (r *screenable) compile() {
 			return
 		}
 	case "@pm":
-		r.matches = anyOf(strings.Split(r.argument, " "))
+		r.matches = phrase.New(strings.Split(r.argument, " ")).Contains
 		return
 	case "@pmFromFile":
 		if list, ok := phrasesOf(r.argument); ok {
-			r.matches = anyOf(list)
+			r.matches = phrase.New(list).Contains
 			return
 		}
 	case "@streq":
@@ -266,30 +261,4 @@ func (r *screenable) compile() {
 		return
 	}
 	r.matches = func(string) bool { return !r.negated }
-}
-
-// anyOf is a search for any of some phrases, whatever the case of ASCII's letters.
-func anyOf(phrases []string) func(string) bool {
-	for i := range phrases {
-		phrases[i] = strings.ToLower(phrases[i])
-	}
-	return func(value string) bool {
-		value = lowerASCII(value)
-		for _, p := range phrases {
-			if strings.Contains(value, p) {
-				return true
-			}
-		}
-		return false
-	}
-}
-
-func lowerASCII(s string) string {
-	out := []byte(s)
-	for i, b := range out {
-		if 'A' <= b && b <= 'Z' {
-			out[i] = b + 'a' - 'A'
-		}
-	}
-	return string(out)
 }

@@ -9,10 +9,12 @@ import (
 
 func TestXML(t *testing.T) {
 	const refused, reached, seen = "200002", "200005", "1"
+	// These are rules that look at texts; one that looks at attributes is at the end.
 	for name, c := range map[string]struct{ body, want string }{
 		"a text":                              {`<a>an attack</a>`, seen},
 		"an attribute":                        {`<a b="an attack"/>`, seen},
 		"an attribute without quotes":         {`<a b=attack>`, ""}, // a word is no attack here
+		"a namespace":                         {`<a xmlns="an attack" xmlns:b="an attack"/>`, ""},
 		"escapes":                             {`<a>an&#x20;&#97;tt&#97;ck</a>`, seen},
 		"harmless":                            {`<a b="an"><!-- an attack --><c>attack</c></a>`, ""},
 		"a comment in a word":                 {`<a>an att<!-- -->ack</a>`, seen},
@@ -51,7 +53,7 @@ func TestXML(t *testing.T) {
 		"an attack before there are too many": {"<a>an attack" + strings.Repeat("<b>x</b>", 1001) + "</a>", seen},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := compile(t, `{"rules": ["SecRule XML:/*|XML://@* \"@rx an *attack\" \"id:1,phase:2,deny\"", "Include @recommended-conf", "SecRuleEngine On"]}`)
+			f := compile(t, `{"rules": ["SecRule XML:/* \"@rx an *attack\" \"id:1,phase:2,deny\"", "Include @recommended-conf", "SecRuleEngine On"]}`)
 			e := exchange{method: "POST", headers: with("content-type", "text/xml"), body: c.body}
 			got := e.through(t, f, 100).Decision()
 			assert.Equal(t, c.want, got.Rule, got.Reason)
@@ -61,4 +63,10 @@ func TestXML(t *testing.T) {
 	f := compile(t, `{"rules": ["Include @recommended-conf", "SecRuleEngine On", "SecRuleRemoveById 200002"]}`)
 	e := exchange{method: "POST", headers: with("content-type", "text/xml"), body: strings.Repeat("<b>x</b>", 1001)}
 	assert.Equal(t, reached, e.through(t, f, 100).Decision().Rule)
+
+	f = compile(t, `{"rules": ["Include @recommended-conf", "SecRuleEngine On", "SecRule XML://@* \"@streq b\" \"id:1,phase:2,deny\""]}`)
+	e.body = `<a>b<c xmlns="b"/></a>`
+	assert.Equal(t, seen, e.through(t, f, 100).Decision().Rule)
+	e.body = `<a>b</a>`
+	assert.Empty(t, e.through(t, f, 100).Decision().Rule)
 }

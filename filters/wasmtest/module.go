@@ -143,6 +143,30 @@ func (p Plugin) Request() (host.Action, error) {
 	return result[0] == 0, p.delete(id)
 }
 
+// RequestWithBody runs a request whose body comes in these parts through the filter: of which the host keeps what the filter stops.
+// The upstream does not answer.
+func (p Plugin) RequestWithBody(parts ...string) (host.Action, error) {
+	id := p.vm.create()
+	if _, err := p.call("proxy_on_context_create", id, p.id); err != nil {
+		return host.Stop, err
+	}
+	result, err := p.call("proxy_on_request_headers", id, uint64(len(p.host.Headers)), 0)
+	for i := 0; err == nil && p.host.Sent == nil && i < len(parts); i++ {
+		p.host.Body += parts[i]
+		last := uint64(0)
+		if i == len(parts)-1 {
+			last = 1
+		}
+		if result, err = p.call("proxy_on_request_body", id, uint64(len(p.host.Body)), last); err == nil && result[0] == 0 {
+			p.host.Body = ""
+		}
+	}
+	if err != nil {
+		return host.Stop, err
+	}
+	return result[0] == 0, p.delete(id)
+}
+
 // Tick is the end of a period.
 func (p Plugin) Tick() error {
 	_, err := p.call("proxy_on_tick", p.id)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/corazawaf/coraza/v3/collection"
 )
 
 // ErrorLog gives what the engine would write to an error log: a line for each match of a rule that is to be logged.
@@ -74,4 +76,16 @@ func (t *Transaction) LedPast() int {
 		}
 	}
 	return n
+}
+
+// BodyValues gives how many values of the body rules look at, and how long these and their names are together.
+func (t *Transaction) BodyValues() (values, size int) {
+	v := t.tx.Variables()
+	for _, c := range []collection.Collection{v.ArgsPost(), v.RequestXML(), v.MultipartPartHeaders(), v.Files(), v.MultipartFilename()} {
+		for _, m := range c.FindAll() {
+			values++
+			size += len(m.Key()) + len(m.Value())
+		}
+	}
+	return values, size
 }

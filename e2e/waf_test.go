@@ -141,3 +141,27 @@ func testGatewayWAF(t *testing.T, credentials *configs.Credentials) {
 	assert.True(t, strings.Contains(metrics, `palisade_decisions{filter="waf",effect="deny",policy="crs-pl1",mode="enforce"} 3`), ours(metrics))
 	assert.True(t, strings.Contains(metrics, `rule="942100",`), ours(metrics))
 }
+
+// A request in chunks is taken for one, although Envoy does not tell.
+func TestWAFChunkedRequest(t *testing.T) {
+	e := startWAF(t, `{"profile": "crs-pl1", "audit": {"log": "all"}}`)
+	send := func(method string, body io.Reader) int {
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+e.Listener("inbound")+"/", body)
+		require.NoError(t, err)
+		request.Header.Set("user-agent", "Mozilla/5.0")
+		request.Header.Set("accept", "*/*")
+		request.Header.Set("content-type", "application/json")
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		response.Body.Close()
+		return response.StatusCode
+	}
+	chunked := func() io.Reader { return io.MultiReader(strings.NewReader(`{"a":`), strings.NewReader(`"b"}`)) } // whose size nobody knows
+	assert.Equal(t, http.StatusOK, send(http.MethodPost, strings.NewReader(`{"a":"b"}`)))
+	assert.Equal(t, http.StatusOK, send(http.MethodPost, chunked()))
+	assert.Equal(t, http.StatusForbidden, send(http.MethodGet, chunked()), "rule 920171")
+	metrics, err := e.Prometheus(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, metrics, `rule="920171"`)
+	assert.NotContains(t, metrics, `rule="920180"`)
+}

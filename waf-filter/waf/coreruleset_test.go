@@ -151,11 +151,16 @@ func (r *ftwRequest) check() error {
 // through sends the request through the firewall and, unless that blocks, to a backend that answers as the suite expects.
 func (r *ftwRequest) through(f *waf.Firewall) (status int, log string) {
 	headers := [][2]string{{":method", r.method}, {":path", r.target}, {":scheme", "http"}}
+	sized := false
 	for _, h := range r.headers {
 		if h[0] == "host" {
 			h[0] = ":authority"
 		}
 		headers = append(headers, h)
+		sized = sized || h[0] == "content-length" || h[0] == "transfer-encoding"
+	}
+	if r.version == "HTTP/1.1" && !sized {
+		r.body = nil // RFC 9112 section 6.3: there is none
 	}
 	var tx waf.Transaction
 	connection := waf.Connection{ClientIP: "127.0.0.1", ClientPort: 40000, ServerIP: "127.0.0.1", ServerPort: 80, Protocol: r.version}

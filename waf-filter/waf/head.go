@@ -23,6 +23,12 @@ func (r *head) isTunnel() bool {
 	return r.method == "CONNECT" || r.method == "GET" && r.upgrade && !r.sized
 }
 
+// isChunked tells whether a request had Transfer-Encoding: chunked, which Envoy removes before filters see it. HTTP/1.1 has no other
+// way of a body without a length (RFC 9112 section 6.3), nor Envoy one of a request that goes on but an upgrade.
+func (r *head) isChunked(protocol string, last bool) bool {
+	return !last && protocol == "HTTP/1.1" && !r.sized && !r.upgrade && r.method != "CONNECT"
+}
+
 // readHead reads the headers. What is wrong with them is for the record: two readers would take them for different requests.
 func readHead(headers [][2]string) (r head, wrong string) {
 	var methods, targets int

@@ -113,6 +113,9 @@ func (f *Firewall) Begin(t *Transaction, c *Connection, headers [][2]string, las
 	tx.ProcessConnection(c.ClientIP, c.ClientPort, c.ServerIP, c.ServerPort)
 	tx.SetServerName(strings.Trim(withoutPort(match.NormalHost(r.authority)), "[]"))
 	tx.ProcessURI(r.target, r.method, t.protocol)
+	if r.isChunked(t.protocol, last) {
+		tx.AddRequestHeader("transfer-encoding", "chunked")
+	}
 	t.addRequestHeaders(headers, &r)
 	t.set.screening.begin(&t.seen)
 	if step := t.interruption(tx.ProcessRequestHeaders(), nil); step == Block {

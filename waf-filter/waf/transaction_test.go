@@ -517,3 +517,31 @@ func TestLargeTransactionsAreNotUsedAgain(t *testing.T) {
 		})
 	}
 }
+
+// Envoy removes Transfer-Encoding, without which rule 920180 takes a chunked request for one without a length.
+func TestChunkedRequests(t *testing.T) {
+	f := compile(t, `{"rules": ["SecRuleEngine On", "SecRule REQUEST_HEADERS:Transfer-Encoding \"@streq chunked\" \"id:1,phase:1,deny\""]}`)
+	for name, c := range map[string]struct {
+		protocol, method string
+		headers          [][2]string
+		last, want       bool
+	}{
+		"a body without a length":    {"HTTP/1.1", "POST", nil, false, true},
+		"whatever the method":        {"HTTP/1.1", "GET", nil, false, true},
+		"no body":                    {"HTTP/1.1", "POST", nil, true, false},
+		"a body with a length":       {"HTTP/1.1", "POST", with("content-length", "3"), false, false},
+		"a body of an old protocol":  {"HTTP/1.0", "POST", nil, false, false},
+		"a body of a newer protocol": {"HTTP/2", "POST", nil, false, false},
+		"of an unknown one":          {"", "POST", nil, false, false},
+		"an upgrade":                 {"HTTP/1.1", "GET", with("connection", "upgrade", "upgrade", "websocket"), false, false},
+		"a tunnel":                   {"HTTP/1.1", "CONNECT", nil, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := exchange{method: c.method, headers: c.headers}
+			var tx waf.Transaction
+			defer tx.Close()
+			step := f.Begin(&tx, &waf.Connection{Protocol: c.protocol}, e.request(), c.last)
+			assert.Equal(t, c.want, step == waf.Block)
+		})
+	}
+}

@@ -24,6 +24,7 @@ type look struct {
 	responseBodies    bool // at the bodies of responses
 	pseudoHeaders     bool // at :path and the others as headers, as coraza-proxy-wasm has them
 	forcesRequestBody bool // at REQUEST_BODY of whatever content type
+	passesGRPC        bool // and only at the headers of gRPC: see api.conf
 	// requestLimit and responseLimit tell that a body past the limit is refused, whatever is in it.
 	requestLimit, responseLimit bool
 }
@@ -47,10 +48,13 @@ func lookAt(list []directive) look {
 		l.addRule(d)
 	}
 	if detectionOnly { // NewWAF changes the actions then
-		l.requestLimit, l.responseLimit = false, false
+		l.requestLimit, l.responseLimit, l.passesGRPC = false, false, false
 	}
 	return l
 }
+
+// passesGRPCID is the rule of api.conf that has bodies of gRPC handed on.
+const passesGRPCID = 95900
 
 func (l *look) addRule(d *directive) {
 	text := strings.ToUpper(d.text)
@@ -69,6 +73,7 @@ func (l *look) addRule(d *directive) {
 	if !ok {
 		return
 	}
+	l.passesGRPC = l.passesGRPC || r.id == passesGRPCID
 	variables := strings.ToUpper(r.variables)
 	outbound := strings.Contains(variables, "RESPONSE") || strings.Contains(variables, "RESBODY") ||
 		strings.Contains(variables, "STATUS_LINE") || strings.Contains(variables, "OUTBOUND")

@@ -69,6 +69,7 @@ type Transaction struct {
 	protocol string
 	phase    Phase // that is under way
 	inspects struct{ request, response bool }
+	framed   bool // the request's body is handed on if it begins as gRPC does
 	bodyDone struct{ request, response bool }
 
 	decision decision.Decision
@@ -125,6 +126,7 @@ func (f *Firewall) Begin(t *Transaction, c *Connection, headers [][2]string, las
 	if t.inspects.request {
 		return Hold
 	}
+	t.framed = r.grpc && t.set.look.passesGRPC && !last
 	return t.endRequestBody()
 }
 
@@ -176,6 +178,13 @@ func (t *Transaction) RequestBody(chunk []byte, last bool) Step {
 	switch {
 	case t.blocked != 0 && t.blocked <= RequestBody:
 		return Block
+	case t.framed && len(chunk) > 0:
+		t.framed = false
+		if !beginsFrame(chunk[0]) {
+			t.phase = RequestBody
+			return t.deny(400, "", "the body is not of gRPC, as its type says, and was not inspected")
+		}
+		return Pass
 	case t.tx == nil || t.bodyDone.request || !t.inspects.request:
 		return Pass
 	}
@@ -197,6 +206,11 @@ func (t *Transaction) RequestBody(chunk []byte, last bool) Step {
 	}
 	return Hold
 }
+
+// beginsFrame tells whether a body may be of gRPC: a message begins with 0, or with 1 if it is compressed, in gRPC-Web with 128 more if
+// it is of trailers, and in application/grpc-web-text all is in base64. No JSON, XML or multipart does, which an application may
+// read whatever its type.
+func beginsFrame(first byte) bool { return first&0x7e == 0 || first == 'A' || first == 'g' }
 
 // RequestTrailers tells that the body is over. Trailers themselves are no variables of rules.
 func (t *Transaction) RequestTrailers() Step { return t.RequestBody(nil, true) }

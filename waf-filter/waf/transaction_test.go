@@ -518,6 +518,28 @@ func TestLargeTransactionsAreNotUsedAgain(t *testing.T) {
 	}
 }
 
+// Who says that it is gRPC has its body handed on, but not what an application reads that does not care for types.
+func TestWhatIsNotGRPC(t *testing.T) {
+	for profile, wants := range map[string]map[string]bool{
+		"crs-pl1": {
+			"\x00\x00\x00\x00\x02ab": false, "\x01\x00\x00\x00\x02ab": false, "\x80\x00\x00\x00\x02ab": false, "AAAAAAJhYg==": false, "gAAAAAJhYg==": false,
+			`{"a":"b"}`: true, "\n[1]": true, "<a/>": true, "--B\r\n": true, "a=b": true, "\ufeff{}": true,
+		},
+		"detection-only": {"{}": false},
+	} {
+		f := compile(t, `{"profile": "`+profile+`"}`)
+		for body, want := range wants {
+			for _, contentType := range []string{"application/grpc", "application/grpc-web-text", "application/grpc+proto"} {
+				for _, chunk := range []int{1, 100} {
+					e := exchange{method: "POST", headers: with("content-type", contentType), body: body}
+					tx := e.through(t, f, chunk)
+					assert.Equal(t, want, tx.Blocked() == waf.RequestBody, "%s of %q in %s: %v", contentType, body, profile, tx.Decision())
+				}
+			}
+		}
+	}
+}
+
 // Envoy removes Transfer-Encoding, without which rule 920180 takes a chunked request for one without a length.
 func TestChunkedRequests(t *testing.T) {
 	f := compile(t, `{"rules": ["SecRuleEngine On", "SecRule REQUEST_HEADERS:Transfer-Encoding \"@streq chunked\" \"id:1,phase:1,deny\""]}`)

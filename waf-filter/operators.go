@@ -12,7 +12,6 @@ import (
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
 	"github.com/wasilibs/go-libinjection"
 	"github.com/wasilibs/go-re2"
-	"github.com/wasilibs/go-re2/experimental"
 
 	"github.com/palisade-mesh/palisade/waf-filter/pattern"
 	"github.com/palisade-mesh/palisade/waf-filter/phrase"
@@ -67,11 +66,7 @@ func compile(text string) (*re2.Regexp, error) {
 	if re := expressions[text]; re != nil {
 		return re, nil
 	}
-	compile := re2.Compile
-	if pattern.IsOfBytes(text) {
-		compile = experimental.CompileLatin1
-	}
-	re, err := compile(text)
+	re, err := compileExpression(text, pattern.IsOfBytes(text))
 	if err == nil {
 		expressions[text] = re
 	}

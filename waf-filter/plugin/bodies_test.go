@@ -84,3 +84,30 @@ func requestWithBody(handler host.Handler, h *hosttest.Host, parts ...string) ho
 	handler.(host.Follower).StreamEnd(h)
 	return action
 }
+
+// The memory of a VM does not grow with what clients send. RE2 makes a state for each set of places where the expression may be:
+// here each of the last 20 letters is an a or not.
+func TestWasmExpressionMemory(t *testing.T) {
+	h := &hosttest.Host{Config: []byte(`{"rules": ["SecRuleEngine On", "SecRequestBodyAccess On", "SecRequestBodyLimit 300000",
+		"SecRule ARGS \"@rx a[ab]{20}c\" \"id:1,phase:2,deny\""]}`)}
+	module, err := wasmtest.Load(t.Context(), wasmtest.Artifact(t, plugin.Filter.Name))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, module.Close(t.Context())) }()
+	vm, err := module.Start(t.Context(), h)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, vm.Close()) }()
+	r := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // the same bodies each time
+	before := vm.Memory()
+	for range 12 {
+		letters := []byte(strings.Repeat("a", 200000))
+		for i := range letters {
+			letters[i] += byte(r.IntN(2))
+		}
+		h.NextRequest([][2]string{{":method", "POST"}, {":path", "/"}, {":authority", "a"}, {"content-type", "application/x-www-form-urlencoded"}}, nil)
+		action, err := vm.First().RequestWithBody("q=" + string(letters))
+		require.NoError(t, err)
+		require.Equal(t, host.Continue, action)
+	}
+	t.Logf("%d kB, then %d kB", before>>10, vm.Memory()>>10)
+	assert.Less(t, vm.Memory(), uint32(32<<20))
+}

@@ -134,14 +134,16 @@ const (
 	Beyond                      // a byte beyond ASCII
 	Path                        // an element of a path that is left out when it is normalized
 	Casing                      // a character beyond ASCII that is a letter of ASCII's in lower case
+	Split                       // one of the others, once something is left out that is removable
 )
 
 // Sight is what was seen of a value.
 type Sight struct {
 	Marks Marks
 	bytes class
-	met   Bits // clauses by their words
-	text  []byte
+	met   Bits   // clauses by their words
+	all   []byte // the value in lower case
+	text  []byte // in normal form
 	// Candidates are the patterns that may match as far as could be told of all together; May tells more.
 	Candidates Bits
 }
@@ -153,10 +155,11 @@ func (s *Set) Look(value string, at *Sight) {
 	}
 	clear(at.met)
 	copy(at.Candidates, s.ungated)
-	at.Marks, at.bytes, at.text = 0, class{}, at.text[:0]
+	at.Marks, at.bytes, at.all, at.text = 0, class{}, at.all[:0], at.text[:0]
 	for i := range len(value) {
 		b := folded(value[i])
 		at.bytes.add(b)
+		at.all = append(at.all, b)
 		if !removable.has(b) {
 			at.text = append(at.text, b)
 		}
@@ -194,8 +197,15 @@ func (s *Set) find(at *Sight) {
 }
 
 func (at *Sight) mark(value string) {
+	at.Marks = at.marksOf(at.all)
+	if len(at.text) != len(at.all) && at.marksOf(at.text)&^at.Marks != 0 {
+		at.Marks |= Split
+	}
 	if at.bytes.has('\\') {
 		at.Marks |= Backslash
+	}
+	if at.bytes.has('#') {
+		at.Marks |= Comment
 	}
 	if at.bytes.has(beyond) {
 		at.Marks |= Beyond
@@ -203,44 +213,45 @@ func (at *Sight) mark(value string) {
 			at.Marks |= Casing
 		}
 	}
-	t := at.text
+}
+
+// marksOf are the marks that a text in lower case has by what stands beside each other.
+func (at *Sight) marksOf(t []byte) (m Marks) {
 	if len(t) > 0 && t[0] == '.' {
-		at.Marks |= Path
-	}
-	if at.bytes.has('#') {
-		at.Marks |= Comment
+		m |= Path
 	}
 	for i := 0; i+1 < len(t); i++ {
 		next := t[i+1]
 		switch t[i] {
 		case '*':
 			if next == '/' {
-				at.Marks |= Comment
+				m |= Comment
 			}
 		case '-':
 			if next == '-' {
-				at.Marks |= Comment
+				m |= Comment
 			}
 		case '%':
-			if isHex(next) || next == 'u' {
-				at.Marks |= Percent
+			if next == 'u' || isHex(next) && i+2 < len(t) && isHex(t[i+2]) {
+				m |= Percent
 			}
 		case '&':
 			if next == '#' || 'a' <= next && next <= 'z' && (at.bytes.has(';') || beginsEntity(t[i:])) {
-				at.Marks |= Entity
+				m |= Entity
 			}
 		case '/':
 			switch next {
 			case '*':
-				at.Marks |= Comment
+				m |= Comment
 			case '/', '.':
-				at.Marks |= Path
+				m |= Path
 			}
 		}
 	}
+	return m
 }
 
-// beginsEntity tells whether a text in normal form, which begins with &, begins with an entity that needs no semicolon behind it.
+// beginsEntity tells whether a text in lower case, which begins with &, begins with an entity that needs no semicolon behind it.
 // Those are the oldest, and each has a name in lower case, too.
 func beginsEntity(text []byte) bool {
 	const longest = 6

@@ -293,8 +293,12 @@ func (p *planner) finish() bool {
 	if s.set = p.builder.Build(); s.set == nil {
 		return false
 	}
-	for _, b := range []*screen.Bits{&s.may, &s.always, &s.todo, &s.asked, &s.odd, &s.cleaned, &s.negated, &s.decoding, &s.cleaning, &s.chained} {
+	for _, b := range []*screen.Bits{&s.may, &s.always, &s.todo, &s.asked, &s.odd, &s.cleaned, &s.other, &s.negated, &s.decoding, &s.cleaning, &s.chained} {
 		*b = screen.NewBits(len(s.rules))
+	}
+	s.prefixed = make([]screen.Bits, len(prefixes))
+	for i := range s.prefixed {
+		s.prefixed[i] = screen.NewBits(len(s.rules))
 	}
 	for level := range s.levels {
 		s.levels[level] = screen.NewBits(len(s.rules))
@@ -333,6 +337,9 @@ func (p *planner) addRule(i int, r *screenable) {
 		if is.so {
 			is.bits.Add(i)
 		}
+	}
+	if r.kind.prefix >= 0 {
+		s.prefixed[r.kind.prefix].Add(i)
 	}
 	k := slices.IndexFunc(s.kinds, func(k kindRules) bool { return k.actions == r.kind.actions })
 	if k < 0 {
@@ -385,11 +392,17 @@ func newTransformer(s *screening) coraza.WAF {
 	nextScreening = s
 	defer func() { nextScreening = nil }()
 	var text strings.Builder
-	text.WriteString("SecRuleEngine On\nSecArgumentsLimit 2147483647\n")
+	text.WriteString("SecRuleEngine On\n")
+	rules := 0
+	add := func(operator, actions string) {
+		rules++
+		fmt.Fprintf(&text, "SecRule ARGS_GET \"@%s\" \"id:%d,phase:1,pass,nolog,noauditlog,%s\"\n", operator, rules, actions)
+	}
+	for i := range prefixes {
+		add(convertedOperator, prefixes[i].actions)
+	}
 	for i := range s.kinds {
-		n := strconv.Itoa(i)
-		text.WriteString(`SecRule ARGS_GET "@` + transformedOperator + " " + n + `" "id:` + strconv.Itoa(i+1) +
-			`,phase:1,pass,nolog,noauditlog,` + s.kinds[i].actions + "\"\n")
+		add(transformedOperator+" "+strconv.Itoa(i), s.kinds[i].actions)
 	}
 	w, err := coraza.NewWAF(coraza.NewWAFConfig().WithDirectives(text.String()))
 	if err != nil {

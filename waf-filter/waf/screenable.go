@@ -45,6 +45,19 @@ type target struct {
 type kind struct {
 	actions string // "t:none,t:lowercase", or with ",multiMatch"
 	change  change
+	// prefix is how the transformations begin, if the value that these make can be had by itself; -1: in no such way.
+	// rest is what the others do.
+	prefix int
+	rest   change
+}
+
+// prefixes are how the transformations of many rules begin, and the marks of values that these change.
+var prefixes = []struct {
+	actions string
+	marks   screen.Marks
+}{
+	{"t:none,t:urlDecodeUni", screen.Percent},
+	{"t:none,t:utf8toUnicode,t:urlDecodeUni", screen.Percent | screen.Beyond},
 }
 
 // change is what transformations do to values, as far as it can be told without them.
@@ -52,12 +65,13 @@ type change struct {
 	// unless are the marks of values that they may make anything of.
 	unless screen.Marks
 	// What they do to others:
-	lowers  bool
-	plus    bool // a plus becomes a blank
-	nulls   bool // NUL is left out
-	removes bool // blanks and quotes are left out, or become others
-	decodes bool // base64 is decoded
-	cleans  bool // elements of a path are left out
+	lowers    bool
+	plus      bool // a plus becomes a blank
+	nulls     bool // NUL is left out
+	removes   bool // blanks and quotes are left out, or become others
+	spaceless bool // blanks are left out
+	decodes   bool // base64 is decoded
+	cleans    bool // elements of a path are left out
 }
 
 // changes of the transformations that are known.
@@ -73,7 +87,7 @@ var changes = map[string]change{
 	"cssdecode":          {unless: screen.Backslash},
 	"escapeseqdecode":    {unless: screen.Backslash},
 	"utf8tounicode":      {unless: screen.Beyond},
-	"removewhitespace":   {removes: true},
+	"removewhitespace":   {spaceless: true},
 	"compresswhitespace": {removes: true},
 	"base64decode":       {decodes: true},
 	"replacecomments":    {unless: screen.Comment},
@@ -152,35 +166,57 @@ func (r *screenable) readOperator(text string, b *screen.Builder) (ok bool) {
 func expression(argument string) string { return "(?sm)" + argument }
 
 func (r *screenable) readActions(actions []string) bool {
-	kinds := []string{"t:none"}
-	r.kind.change.unless = screen.Casing
+	kinds := "t:none"
+	k := &r.kind
+	k.prefix = -1
 	for _, action := range actions {
 		name, value, _ := strings.Cut(action, ":")
+		value = strings.TrimSpace(value)
 		switch strings.ToLower(strings.TrimSpace(name)) {
 		case "t":
-			c, known := changes[strings.ToLower(strings.TrimSpace(value))]
+			c, known := changes[strings.ToLower(value)]
 			if !known {
 				return false
 			}
-			kinds = append(kinds, "t:"+strings.TrimSpace(value))
-			r.kind.change = r.kind.change.and(c)
+			if value == "none" {
+				kinds, k.change, k.rest, k.prefix = "t:none", change{}, change{}, -1
+				continue
+			}
+			kinds += ",t:" + value
+			k.change, k.rest = k.change.then(c), k.rest.then(c)
+			for i := range prefixes {
+				if strings.EqualFold(kinds, prefixes[i].actions) {
+					k.prefix, k.rest = i, change{}
+				}
+			}
 		case "chain":
 			r.chained = true
 		case "multimatch":
-			kinds = append(kinds, "multiMatch")
 			r.multiMatch = true
 		}
 	}
-	r.kind.actions = strings.Join(kinds, ",")
+	k.change.unless |= screen.Casing
+	k.rest.unless |= screen.Casing
+	if k.actions = kinds; r.multiMatch {
+		k.actions += ",multiMatch"
+		k.prefix = -1 // what is before the end of the prefix is looked at, too
+	}
 	return true
 }
 
-func (c change) and(d change) change {
-	return change{
+// then is what two transformations do one after another.
+func (c change) then(d change) change {
+	out := change{
 		unless: c.unless | d.unless, lowers: c.lowers || d.lowers, plus: c.plus || d.plus, nulls: c.nulls || d.nulls,
-		removes: c.removes || d.removes, decodes: c.decodes || d.decodes,
-		cleans: c.cleans || d.cleans,
+		removes: c.removes || d.removes, spaceless: c.spaceless || d.spaceless, decodes: c.decodes || d.decodes, cleans: c.cleans || d.cleans,
 	}
+	if (c.removes || c.spaceless || c.nulls) && (d.unless&^screen.Casing != 0 || d.cleans) {
+		out.unless |= screen.Split
+	}
+	if c.spaceless && (d.plus || d.removes) {
+		out.removes = true // there are blanks again
+	}
+	return out
 }
 
 // phrasesOf is a list of phrases that comes with the Core Rule Set.

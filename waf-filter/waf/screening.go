@@ -5,6 +5,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/corazawaf/coraza/v3"
 	"github.com/corazawaf/coraza/v3/experimental/plugins"
@@ -33,6 +34,8 @@ type screening struct {
 	// Rules: the opaque ones, those that match what their operator does not, those whose transformations do something beside what is in
 	// their names, those that others are chained to.
 	always, negated, decoding, cleaning, chained screen.Bits
+	// prefixed are those whose transformations begin in a way that is known, by the way.
+	prefixed []screen.Bits
 	// levels are the rules that are reached, by paranoia level; the last are all. unless are those of which cannot be told
 	// whether they match a value with a mark, by the mark's bit.
 	levels [maxLevel + 2]screen.Bits
@@ -47,9 +50,10 @@ type screening struct {
 
 	// What is made use of while a value is looked at.
 	sight, inner, decoded screen.Sight
+	converted             string // what a prefix makes of the value
 	isDecoded             bool
 	todo, asked           screen.Bits // rules that are to be judged
-	odd, cleaned          screen.Bits // of them, those that are to be asked of another value
+	odd, cleaned, other   screen.Bits // of them, those that are to be asked of another value
 }
 
 // seen is what a transaction knows of its first phase in its second.
@@ -81,6 +85,7 @@ const maxLevel = 4
 const (
 	screenOperator      = "palisadeScreen"
 	transformedOperator = "palisadeTransformed"
+	convertedOperator   = "palisadeConverted" // the transformer's, for what a prefix makes of a value
 )
 
 // nextScreening is that of the rule set that is being compiled: see compiling.
@@ -100,6 +105,12 @@ func init() {
 			return nil, errNotForRules
 		}
 		return &transformed{nextScreening, nextScreening.kinds[i].rules}, nil
+	})
+	plugins.RegisterOperator(convertedOperator, func(plugintypes.OperatorOptions) (plugintypes.Operator, error) {
+		if nextScreening == nil {
+			return nil, errNotForRules
+		}
+		return &converted{nextScreening}, nil
 	})
 }
 
@@ -215,40 +226,71 @@ func (s *screening) judgeValue(value string) (hasOdd bool) {
 	at := &s.sight
 	s.set.Look(value, at)
 	s.isDecoded = false
+	clear(s.odd)
+	for p := range prefixes {
+		if at.Marks&prefixes[p].marks != 0 && s.todo.Meets(s.prefixed[p]) {
+			s.judgeConverted(value, p)
+		}
+	}
 	s.sort(at)
 	for word := range s.todo {
-		hasOdd = hasOdd || s.odd[word] != 0
 		for w := s.todo[word] & (at.Candidates[word] | s.negated[word] | s.decoding[word]); w != 0; w &= w - 1 {
 			i := word*64 + bits.TrailingZeros64(w)
-			switch s.judge(i, value, at) {
-			case matches:
-				s.may.Add(i)
-			case isOdd:
-				s.odd.Add(i)
-				hasOdd = true
-			}
+			s.note(i, s.judge(i, &s.rules[i].kind.change, value, at))
 		}
 	}
 	if at.Marks&screen.Path != 0 && s.cleaned.Meets(s.cleaning) {
-		hasOdd = s.lookAtCleaned(value) || hasOdd
+		s.judgeCleaned(value)
+	}
+	for _, w := range s.odd {
+		hasOdd = hasOdd || w != 0
 	}
 	return hasOdd
 }
 
+// note notes what is told of a rule.
+func (s *screening) note(i int, j judgement) {
+	switch j {
+	case matches:
+		s.may.Add(i)
+	case isOdd:
+		s.odd.Add(i)
+	}
+}
+
+// judgeConverted judges rules by what their prefix makes of a value, and takes them out of those to do.
+func (s *screening) judgeConverted(value string, prefix int) {
+	for i := range s.todo {
+		s.other[i] = s.todo[i] & s.prefixed[prefix][i]
+		s.todo[i] &^= s.other[i]
+	}
+	s.convert(value, prefix)
+	at := &s.inner
+	s.set.Look(s.converted, at)
+	s.other.Each(func(i int) {
+		c := &s.rules[i].kind.rest
+		if c.unless&at.Marks != 0 || c.cleans && at.Marks&screen.Path != 0 {
+			s.odd.Add(i)
+			return
+		}
+		s.note(i, s.judge(i, c, s.converted, at))
+	})
+}
+
 // sort takes those out of the rules to do that are odd for what was seen of a value, and those to which it is another path.
 func (s *screening) sort(at *screen.Sight) {
-	clear(s.odd)
 	clear(s.cleaned)
-	marks := at.Marks
 	for mark := range s.unless {
-		if marks>>mark&1 != 0 {
-			s.odd.Or(s.unless[mark])
+		if at.Marks>>mark&1 == 0 {
+			continue
+		}
+		for i := range s.todo {
+			s.odd[i] |= s.todo[i] & s.unless[mark][i]
+			s.todo[i] &^= s.unless[mark][i]
 		}
 	}
-	for i := range s.todo {
-		s.odd[i] &= s.todo[i]
-		s.todo[i] &^= s.odd[i]
-		if marks&screen.Path != 0 {
+	if at.Marks&screen.Path != 0 {
+		for i := range s.todo {
 			s.cleaned[i] = s.todo[i] & s.cleaning[i]
 			s.todo[i] &^= s.cleaned[i]
 		}
@@ -264,9 +306,9 @@ const (
 	isOdd // it depends on what the transformations make of it
 )
 
-func (s *screening) judge(i int, value string, at *screen.Sight) judgement {
+// judge tells of a rule and a value of which its transformations leave to be done what c says, and for which it is not odd yet.
+func (s *screening) judge(i int, c *change, value string, at *screen.Sight) judgement {
 	r := &s.rules[i]
-	c := &r.kind.change
 	switch {
 	case c.decodes && s.mayMatchDecoded(i, value):
 		return isOdd
@@ -274,36 +316,27 @@ func (s *screening) judge(i int, value string, at *screen.Sight) judgement {
 		return matchesNot
 	case c.decodes, c.removes && at.HasRemovable(), c.nulls && at.Has(0):
 		return isOdd
-	case r.matchesPlain(value):
+	case r.matchesPlain(c, value):
 		return matches
 	}
 	return matchesNot
 }
 
-// lookAtCleaned notes which rules that clean paths match a value, of which something is to be left out then. It tells whether
-// there are odd ones.
-func (s *screening) lookAtCleaned(value string) (odd bool) {
+// judgeCleaned judges rules that clean paths by a value of which something is to be left out then.
+func (s *screening) judgeCleaned(value string) {
 	removable := s.sight.HasRemovable()
-	at := &s.inner
 	other := cleanPath(value)
+	at := &s.inner
 	s.set.Look(other, at)
 	s.cleaned.Each(func(i int) {
 		r := &s.rules[i]
-		switch {
-		case r.kind.change.decodes, r.multiMatch, r.kind.change.removes && removable, r.kind.change.unless&at.Marks != 0:
+		c := &r.kind.change
+		if c.decodes || r.multiMatch || (c.removes || c.spaceless) && removable || c.unless&at.Marks != 0 {
 			s.odd.Add(i)
-			odd = true
 			return
 		}
-		switch s.judge(i, other, at) {
-		case matches:
-			s.may.Add(i)
-		case isOdd:
-			s.odd.Add(i)
-			odd = true
-		}
+		s.note(i, s.judge(i, c, other, at))
 	})
-	return odd
 }
 
 // cleanPath is a path as t:normalizePath leaves it.
@@ -365,36 +398,85 @@ func decodeBase64(value string) string {
 	return string(out)
 }
 
-// matchesPlain tells whether a rule matches a value on which its transformations have no more to do than it says.
-func (r *screenable) matchesPlain(value string) bool {
-	if r.multiMatch && r.matchesTransformed(value) {
-		return true
-	}
-	if r.kind.change.plus && strings.IndexByte(value, '+') >= 0 {
-		value = strings.ReplaceAll(value, "+", " ")
-		if r.multiMatch && r.matchesTransformed(value) {
+// matchesPlain tells whether a rule matches a value on which its transformations have no more to do than c says.
+func (r *screenable) matchesPlain(c *change, value string) bool {
+	if c.plus && strings.IndexByte(value, '+') >= 0 {
+		if r.matchesBetween(value) {
 			return true
 		}
+		value = strings.ReplaceAll(value, "+", " ")
 	}
-	if r.kind.change.lowers {
+	if c.lowers {
+		if r.matchesBetween(value) {
+			return true
+		}
 		value = strings.ToLower(value)
+	}
+	if c.spaceless {
+		if r.matchesBetween(value) {
+			return true
+		}
+		value = withoutBlanks(value)
 	}
 	return r.matchesTransformed(value)
 }
 
+// matchesBetween tells whether a rule matches a value that is to be transformed further.
+func (r *screenable) matchesBetween(value string) bool {
+	return r.multiMatch && r.matchesTransformed(value)
+}
+
+// withoutBlanks is a value as t:removeWhitespace leaves it.
+func withoutBlanks(value string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, value)
+}
+
 // transform has the engine transform a value, and notes which of the odd rules match it then.
 func (s *screening) transform(value string) {
+	s.runTransformer(value, func(rule int) bool {
+		kind := rule - len(prefixes)
+		return kind >= 0 && s.kinds[kind].rules.Meets(s.odd)
+	})
+}
+
+// convert has the engine begin to transform a value.
+func (s *screening) convert(value string, prefix int) {
+	s.runTransformer(value, func(rule int) bool { return rule == prefix })
+}
+
+// runTransformer has the transformer evaluate some of its rules: those of prefixes come first, then those of kinds.
+func (s *screening) runTransformer(value string, needed func(rule int) bool) {
 	tx := s.transformer.NewTransaction()
 	if t, ok := tx.(interface{ RemoveRuleByIDRange(start, end int) }); ok {
-		for i := range s.kinds {
-			if !s.kinds[i].rules.Meets(s.odd) {
-				t.RemoveRuleByIDRange(i+1, i+1)
+		count := len(prefixes) + len(s.kinds)
+		for first := 0; first < count; first++ {
+			last := first
+			for last < count && !needed(last) {
+				last++
 			}
+			if last > first {
+				t.RemoveRuleByIDRange(first+1, last)
+			}
+			first = last
 		}
 	}
 	tx.AddGetRequestArgument("v", value)
 	tx.ProcessRequestHeaders()
 	_ = tx.Close() // removes files, of which there are none
+}
+
+// converted takes what a prefix makes of a value.
+type converted struct{ screening *screening }
+
+// Evaluate implements plugintypes.Operator.
+func (c *converted) Evaluate(_ plugintypes.TransactionState, value string) bool {
+	c.screening.converted = value
+	return false
 }
 
 // transformed takes what one kind of transformations makes of an odd value.

@@ -43,7 +43,7 @@ var allowedModules = []string{
 // ours in them keep to the rules, but for what is told here.
 var engines = map[string][]string{
 	"waf-filter": {
-		"github.com/corazawaf/coraza/v3", "github.com/corazawaf/coraza-coreruleset/v4", "github.com/corazawaf/coraza-wasilibs",
+		"github.com/corazawaf/coraza/v3", "github.com/corazawaf/coraza-coreruleset/v4",
 		"github.com/corazawaf/libinjection-go", "github.com/wasilibs", "github.com/petar-dambovaliev/aho-corasick",
 		"github.com/goccy/go-json", "github.com/goccy/go-yaml", "github.com/gotnospirit", "github.com/kaptinlin",
 		"github.com/valllabh/ocsf-schema-golang", "golang.org/x", "google.golang.org/protobuf", "rsc.io/binaryregexp",

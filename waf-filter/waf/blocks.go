@@ -2,12 +2,9 @@ package waf
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/corazawaf/coraza/v3"
 
 	"github.com/palisade-mesh/palisade/waf-filter/screen"
 )
@@ -283,11 +280,11 @@ func (p *planner) addBlock(phase, start, end int) {
 		last.behind = append(last.behind, directive{text: "SecMarker " + to})
 	}
 	first := &p.pieces[start]
-	first.before = append(first.before, directive{text: fmt.Sprintf(`SecRule &TX:palisade "@%s %d" "id:%d,phase:%d,pass,nolog,noauditlog,skipAfter:%s"`,
-		screenOperator, number, firstScreenID+number, phase, to)})
+	first.before = append(first.before, directive{text: `SecRule &TX:palisade "@` + screenOperator + " " + strconv.Itoa(number) +
+		`" "id:` + strconv.Itoa(firstScreenID+number) + ",phase:" + strconv.Itoa(phase) + ",pass,nolog,noauditlog,skipAfter:" + to + `"`})
 }
 
-// finish makes of what was read what is needed for transactions; not ok if the engine does not take it.
+// finish makes of what was read what is needed for transactions; not ok if there is too much of it.
 func (p *planner) finish() bool {
 	s := p.s
 	if s.set = p.builder.Build(); s.set == nil {
@@ -314,8 +311,11 @@ func (p *planner) finish() bool {
 		}
 		p.addRule(i, r)
 	}
-	s.transformer = newTransformer(s)
-	return s.transformer != nil
+	s.converters = make([]transformer, len(prefixes))
+	for i := range prefixes {
+		s.converters[i].actions = prefixes[i].actions
+	}
+	return true
 }
 
 func (p *planner) addRule(i int, r *screenable) {
@@ -344,7 +344,7 @@ func (p *planner) addRule(i int, r *screenable) {
 	k := slices.IndexFunc(s.kinds, func(k kindRules) bool { return k.actions == r.kind.actions })
 	if k < 0 {
 		k = len(s.kinds)
-		s.kinds = append(s.kinds, kindRules{actions: r.kind.actions, rules: screen.NewBits(len(s.rules))})
+		s.kinds = append(s.kinds, kindRules{transformer: transformer{actions: r.kind.actions}, rules: screen.NewBits(len(s.rules))})
 	}
 	s.kinds[k].rules.Add(i)
 	for _, t := range r.targets {
@@ -385,30 +385,6 @@ func (s *screening) addView(phase int, t target, rule int) {
 	}
 	rules.Add(rule)
 	s.views[phase] = views
-}
-
-// newTransformer makes the engine that only transforms.
-func newTransformer(s *screening) coraza.WAF {
-	nextScreening = s
-	defer func() { nextScreening = nil }()
-	var text strings.Builder
-	text.WriteString("SecRuleEngine On\n")
-	rules := 0
-	add := func(operator, actions string) {
-		rules++
-		fmt.Fprintf(&text, "SecRule ARGS_GET \"@%s\" \"id:%d,phase:1,pass,nolog,noauditlog,%s\"\n", operator, rules, actions)
-	}
-	for i := range prefixes {
-		add(convertedOperator, prefixes[i].actions)
-	}
-	for i := range s.kinds {
-		add(transformedOperator+" "+strconv.Itoa(i), s.kinds[i].actions)
-	}
-	w, err := coraza.NewWAF(coraza.NewWAFConfig().WithDirectives(text.String()))
-	if err != nil {
-		return nil
-	}
-	return w
 }
 
 // readChanges tells whether the rules are evaluated as they are written, as far as can be told of what else is in the list.

@@ -26,6 +26,7 @@ func (f *Firewall) Close() {
 		if closer, ok := s.waf.(interface{ Close() error }); ok {
 			_ = closer.Close()
 		}
+		s.screening.close()
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/corazawaf/coraza/v3"
 	"github.com/corazawaf/coraza/v3/experimental/plugins"
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
 	"github.com/corazawaf/coraza/v3/types"
@@ -28,8 +27,8 @@ type screening struct {
 	// views are what rules look at, and the rules that do, by phase.
 	views  [3][]view
 	blocks []block
-	// transformer evaluates nothing but transformations: the engine's, of which it gives away none.
-	transformer coraza.WAF
+	// converters are the transformations of prefixes.
+	converters []transformer
 
 	// Rules: the opaque ones, those that match what their operator does not, those whose transformations do something beside what is in
 	// their names, those that others are chained to.
@@ -50,7 +49,6 @@ type screening struct {
 
 	// What is made use of while a value is looked at.
 	sight, inner, decoded screen.Sight
-	converted             string // what a prefix makes of the value
 	isDecoded             bool
 	todo, asked           screen.Bits // rules that are to be judged
 	odd, cleaned, other   screen.Bits // of them, those that are to be asked of another value
@@ -63,8 +61,8 @@ type seen struct {
 
 // kindRules are the rules that have values transformed in one way.
 type kindRules struct {
-	actions string
-	rules   screen.Bits
+	transformer
+	rules screen.Bits
 }
 
 // view is something that rules look at.
@@ -81,12 +79,8 @@ type block struct {
 
 const maxLevel = 4
 
-// The operators that lead the engine: a rule with the first is put before each block, the second is the transformer's.
-const (
-	screenOperator      = "palisadeScreen"
-	transformedOperator = "palisadeTransformed"
-	convertedOperator   = "palisadeConverted" // the transformer's, for what a prefix makes of a value
-)
+// screenOperator is that of the rules that lead the engine past a block.
+const screenOperator = "palisadeScreen"
 
 // nextScreening is that of the rule set that is being compiled: see compiling.
 var nextScreening *screening
@@ -98,19 +92,6 @@ func init() {
 			return nil, errNotForRules
 		}
 		return &pastBlock{nextScreening, &nextScreening.blocks[i]}, nil
-	})
-	plugins.RegisterOperator(transformedOperator, func(o plugintypes.OperatorOptions) (plugintypes.Operator, error) {
-		i, err := strconv.Atoi(o.Arguments)
-		if err != nil || nextScreening == nil || i >= len(nextScreening.kinds) {
-			return nil, errNotForRules
-		}
-		return &transformed{nextScreening, nextScreening.kinds[i].rules}, nil
-	})
-	plugins.RegisterOperator(convertedOperator, func(plugintypes.OperatorOptions) (plugintypes.Operator, error) {
-		if nextScreening == nil {
-			return nil, errNotForRules
-		}
-		return &converted{nextScreening}, nil
 	})
 }
 
@@ -147,6 +128,18 @@ func paranoiaLevel(tx plugintypes.TransactionState) int {
 func (s *screening) begin(t *seen) {
 	if s != nil {
 		s.phase, s.seen = 0, t
+	}
+}
+
+func (s *screening) close() {
+	if s == nil {
+		return
+	}
+	for i := range s.kinds {
+		s.kinds[i].close()
+	}
+	for i := range s.converters {
+		s.converters[i].close()
 	}
 }
 
@@ -264,16 +257,21 @@ func (s *screening) judgeConverted(value string, prefix int) {
 		s.other[i] = s.todo[i] & s.prefixed[prefix][i]
 		s.todo[i] &^= s.other[i]
 	}
-	s.convert(value, prefix)
+	made, ok := s.converters[prefix].transform(value)
+	if !ok {
+		s.odd.Or(s.other)
+		return
+	}
+	value = made[0]
 	at := &s.inner
-	s.set.Look(s.converted, at)
+	s.set.Look(value, at)
 	s.other.Each(func(i int) {
 		c := &s.rules[i].kind.rest
-		if c.unless&at.Marks != 0 || c.cleans && at.Marks&screen.Path != 0 {
+		if c.unless&at.Marks != 0 || c.cleans && at.Marks&screen.Path != 0 || c.decodes {
 			s.odd.Add(i)
 			return
 		}
-		s.note(i, s.judge(i, c, s.converted, at))
+		s.note(i, s.judge(i, c, value, at))
 	})
 }
 
@@ -438,60 +436,28 @@ func withoutBlanks(value string) string {
 
 // transform has the engine transform a value, and notes which of the odd rules match it then.
 func (s *screening) transform(value string) {
-	s.runTransformer(value, func(rule int) bool {
-		kind := rule - len(prefixes)
-		return kind >= 0 && s.kinds[kind].rules.Meets(s.odd)
-	})
-}
-
-// convert has the engine begin to transform a value.
-func (s *screening) convert(value string, prefix int) {
-	s.runTransformer(value, func(rule int) bool { return rule == prefix })
-}
-
-// runTransformer has the transformer evaluate some of its rules: those of prefixes come first, then those of kinds.
-func (s *screening) runTransformer(value string, needed func(rule int) bool) {
-	tx := s.transformer.NewTransaction()
-	if t, ok := tx.(interface{ RemoveRuleByIDRange(start, end int) }); ok {
-		count := len(prefixes) + len(s.kinds)
-		for first := 0; first < count; first++ {
-			last := first
-			for last < count && !needed(last) {
-				last++
+	for i := range s.kinds {
+		k := &s.kinds[i]
+		if !k.rules.Meets(s.odd) {
+			continue
+		}
+		made, ok := k.transform(value)
+		if !ok {
+			for word := range s.may {
+				s.may[word] |= k.rules[word] & s.odd[word]
 			}
-			if last > first {
-				t.RemoveRuleByIDRange(first+1, last)
-			}
-			first = last
+		}
+		for _, m := range made {
+			s.judgeTransformed(k, m)
 		}
 	}
-	tx.AddGetRequestArgument("v", value)
-	tx.ProcessRequestHeaders()
-	_ = tx.Close() // removes files, of which there are none
 }
 
-// converted takes what a prefix makes of a value.
-type converted struct{ screening *screening }
-
-// Evaluate implements plugintypes.Operator.
-func (c *converted) Evaluate(_ plugintypes.TransactionState, value string) bool {
-	c.screening.converted = value
-	return false
-}
-
-// transformed takes what one kind of transformations makes of an odd value.
-type transformed struct {
-	screening *screening
-	rules     screen.Bits
-}
-
-// Evaluate implements plugintypes.Operator.
-func (t *transformed) Evaluate(_ plugintypes.TransactionState, value string) bool {
-	s := t.screening
+func (s *screening) judgeTransformed(k *kindRules, value string) {
 	at := &s.inner
 	s.set.Look(value, at)
-	for word := range t.rules {
-		w := t.rules[word] & s.odd[word] &^ s.may[word]
+	for word := range k.rules {
+		w := k.rules[word] & s.odd[word] &^ s.may[word]
 		if at.Marks&screen.Casing == 0 {
 			w &= at.Candidates[word] | s.negated[word]
 		}
@@ -502,7 +468,6 @@ func (t *transformed) Evaluate(_ plugintypes.TransactionState, value string) boo
 			}
 		}
 	}
-	return false
 }
 
 func (s *screening) mayMatchTransformed(i int, at *screen.Sight) bool {

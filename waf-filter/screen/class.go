@@ -58,3 +58,6 @@ func normal(text string) string {
 	}
 	return string(out)
 }
+
+// isRare tells whether a class has none of the bytes that a text is mostly of.
+func (c class) isRare() bool { return !c.meets(&plain) }

@@ -26,10 +26,13 @@ const (
 	common = 60
 )
 
-// found is what is known of a part of an expression: all texts that it matches, or else what they need.
+// found is what is known of a part of an expression.
 type found struct {
-	exact []string // nil: they are too many
-	need  need
+	// exact are all texts that it matches, in normal form or not; nil: they are too many. A value that has an escape may have
+	// something else between their characters.
+	exact  []string
+	escape class
+	need   need // beside what exact says
 }
 
 // ofExpression is the need of a regular expression; ok is false if it cannot be read.
@@ -44,35 +47,97 @@ func ofExpression(text string) (n need, ok bool) {
 // ofPhrases is the need of a search for any of some texts.
 func ofPhrases(list []string) need { return found{exact: list}.needed() }
 
+// nothing is what matches the empty text only, as far as normal form goes.
+var nothing = []string{""}
+
 func read(re *syntax.Regexp) found {
 	switch re.Op {
 	case syntax.OpNoMatch:
 		return found{need: need{{}}}
 	case syntax.OpEmptyMatch, syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
 		syntax.OpWordBoundary, syntax.OpNoWordBoundary:
-		return found{exact: []string{""}}
+		return found{exact: nothing}
 	case syntax.OpLiteral:
 		return literal(re.Rune)
 	case syntax.OpCharClass:
 		return characters(re.Rune)
 	case syntax.OpCapture:
 		return read(re.Sub[0])
-	case syntax.OpQuest:
-		if sub := read(re.Sub[0]); sub.exact != nil {
-			return found{exact: append(slices.Clone(sub.exact), "")}
-		}
+	case syntax.OpStar, syntax.OpQuest:
+		return optional(re)
 	case syntax.OpPlus:
-		return found{need: read(re.Sub[0]).needed()}
+		return repeated(re.Sub[0], 1, false)
 	case syntax.OpRepeat:
-		if re.Min > 0 {
-			return found{need: repeated(read(re.Sub[0]), re.Min).needed()}
+		if re.Min == 0 {
+			return optional(re)
 		}
+		return repeated(re.Sub[0], re.Min, re.Max == re.Min)
 	case syntax.OpConcat:
 		return concatenation(re.Sub)
 	case syntax.OpAlternate:
 		return alternation(re.Sub)
 	}
 	return found{} // any character, or none at all
+}
+
+// optional reads what may be there or not. Where it is of bytes that normal form is without, or of few others, it can be
+// read over, so that what is around it makes a word: in values that have none of the others.
+func optional(re *syntax.Regexp) found {
+	sub := read(re.Sub[0])
+	if re.Op == syntax.OpQuest && sub.exact != nil && len(sub.exact) <= 2 {
+		return found{exact: append(slices.Clone(sub.exact), ""), escape: sub.escape}
+	}
+	if all := alphabet(re.Sub[0]).minus(&removable); all.isRare() {
+		return found{exact: nothing, escape: all}
+	}
+	for _, c := range sub.needed() {
+		if c.words == nil && c.needs == nil && c.bytes.isRare() && !c.bytes.meets(&removable) {
+			return found{exact: nothing, escape: c.bytes}
+		}
+	}
+	if re.Op == syntax.OpQuest && sub.exact != nil {
+		return found{exact: append(slices.Clone(sub.exact), ""), escape: sub.escape}
+	}
+	return found{}
+}
+
+// repeated reads what is there a few times in a row; no more often than that if it is exactly so.
+func repeated(re *syntax.Regexp, times int, exactly bool) found {
+	sub := read(re)
+	n := sub.needed()
+	if all := alphabet(re).minus(&removable); all == (class{}) {
+		return found{exact: nothing, need: n}
+	}
+	if sub.exact == nil {
+		return found{need: n}
+	}
+	exact := sub.exact
+	count := 1
+	for ; count < min(times, maxWord) && len(exact)*len(sub.exact) <= maxExact; count++ {
+		exact = product(exact, sub.exact)
+	}
+	if exactly && count == times {
+		return found{exact: exact, escape: sub.escape, need: sub.need}
+	}
+	return found{need: found{exact: exact, escape: sub.escape, need: sub.need}.needed()}
+}
+
+// alphabet is of what bytes a match can be.
+func alphabet(re *syntax.Regexp) (c class) {
+	switch re.Op {
+	case syntax.OpLiteral:
+		for _, r := range re.Rune {
+			c.add(folded(byte(min(r, 0x80))))
+		}
+	case syntax.OpCharClass:
+		c, _ = bytesOf(re.Rune)
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		c = class{^uint64(0), ^uint64(0)}
+	}
+	for _, sub := range re.Sub {
+		c = c.or(alphabet(sub))
+	}
+	return c
 }
 
 // literal reads characters in a row. Those beyond ASCII may be written in more than one way, and end what is known exactly.
@@ -92,10 +157,22 @@ func literal(runes []rune) found {
 	return found{need: n[:1]}
 }
 
-// characters reads a class of characters, given as pairs of the first and the last of a range.
+// characters reads a class of characters.
 func characters(ranges []rune) found {
-	var c class
-	var list []string
+	c, list := bytesOf(ranges)
+	switch {
+	case len(list) <= 4 && !c.has(beyond):
+		return found{exact: list}
+	case len(list) > common:
+		return found{}
+	case c.minus(&removable) == class{}:
+		return found{exact: nothing, need: need{{bytes: c}}}
+	}
+	return found{need: need{{bytes: c}}}
+}
+
+// bytesOf is the class of pairs of the first and the last character of a range, and those of ASCII in it.
+func bytesOf(ranges []rune) (c class, list []string) {
 	for i := 0; i < len(ranges); i += 2 {
 		for r := ranges[i]; r <= min(ranges[i+1], 0x7f); r++ {
 			if b := folded(byte(r)); !c.has(b) {
@@ -107,54 +184,34 @@ func characters(ranges []rune) found {
 			c.add(beyond)
 		}
 	}
-	if len(list) <= 4 && !c.has(beyond) {
-		return found{exact: list}
-	}
-	if len(list) > common {
-		return found{}
-	}
-	return found{need: need{{bytes: c}}}
+	return c, list
 }
 
 func concatenation(parts []*syntax.Regexp) found {
-	exact, whole := []string{""}, true
+	f := found{exact: nothing}
+	whole := true
 	var n need
-	flush := func(next []string) {
-		n = append(n, found{exact: exact}.needed()...)
-		exact, whole = next, false
+	flush := func(next found) {
+		n = append(n, f.needed()...)
+		f, whole = next, false
 	}
 	for _, part := range parts {
 		p := read(part)
 		switch {
 		case p.exact == nil:
-			flush([]string{""})
+			flush(found{exact: nothing})
 			n = append(n, p.need...)
-		case len(exact)*len(p.exact) > maxExact:
-			flush(p.exact)
+		case len(f.exact)*len(p.exact) > maxExact:
+			flush(p)
 		default:
-			exact = product(exact, p.exact)
+			f = found{exact: product(f.exact, p.exact), escape: f.escape.or(p.escape), need: slices.Concat(f.need, p.need)}
 		}
 	}
 	if whole {
-		return found{exact: exact}
-	}
-	flush(nil)
-	return found{need: n}
-}
-
-// repeated is something a few times in a row, as far as it is followed.
-func repeated(f found, times int) found {
-	if f.exact == nil {
 		return f
 	}
-	exact := f.exact
-	for range min(times, maxWord) - 1 {
-		if len(exact)*len(f.exact) > maxExact {
-			break
-		}
-		exact = product(exact, f.exact)
-	}
-	return found{exact: exact}
+	flush(found{})
+	return found{need: n}
 }
 
 func product(a, b []string) []string {
@@ -169,12 +226,14 @@ func product(a, b []string) []string {
 
 func alternation(parts []*syntax.Regexp) found {
 	var exact []string
+	var escape class
 	var any clause
 	unknown := false
 	for _, part := range parts {
 		p := read(part)
-		if p.exact != nil {
+		if p.exact != nil { // what it needs beside is only for this alternative
 			exact = append(exact, p.exact...)
+			escape = escape.or(p.escape)
 			continue
 		}
 		switch n := p.need; {
@@ -194,10 +253,10 @@ func alternation(parts []*syntax.Regexp) found {
 	case exact == nil:
 		return found{need: need{any}}
 	case any.isEmpty():
-		return found{exact: exact}
+		return found{exact: exact, escape: escape}
 	}
 	for _, text := range exact {
-		n := found{exact: []string{text}}.needed()
+		n := found{exact: []string{text}, escape: escape}.needed()
 		if len(n) == 0 {
 			return found{}
 		}
@@ -208,16 +267,17 @@ func alternation(parts []*syntax.Regexp) found {
 
 func (c *clause) isEmpty() bool { return c.bytes == class{} && c.words == nil && c.needs == nil }
 
-// needed is what is needed for one of the texts, if they are known.
+// needed is what is needed in all.
 func (f found) needed() need {
+	n := f.need
 	if f.exact == nil {
-		return f.need
+		return n
 	}
 	var any, signs clause
 	each := true // text has a sign
 	for _, text := range f.exact {
 		if text == "" {
-			return nil
+			return n
 		}
 		c := classOf(text)
 		rare := c.minus(&plain)
@@ -234,14 +294,15 @@ func (f found) needed() need {
 			any.bytes.add(beyond)
 		case len(word) > 1:
 			any.words = append(any.words, word)
+			any.bytes = any.bytes.or(f.escape)
 		case rare != class{}:
 			any.bytes = any.bytes.or(first(rare))
 		default:
 			any.bytes = any.bytes.or(first(c))
 		}
 	}
-	if each {
-		return need{any, signs}
+	if n = append(slices.Clip(n), any); each {
+		n = append(n, signs)
 	}
-	return need{any}
+	return n
 }

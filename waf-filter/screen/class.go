@@ -59,5 +59,7 @@ func normal(text string) string {
 	return string(out)
 }
 
-// isRare tells whether a class has none of the bytes that a text is mostly of.
-func (c class) isRare() bool { return !c.meets(&plain) }
+// isRare tells whether a class has none of the bytes that many texts have one of.
+func (c class) isRare() bool { return !c.meets(&usual) }
+
+var usual = plain.or(classOf(".-:/@_=?&%!#"))

@@ -109,19 +109,6 @@ func withTransformation(text, name string) (with string, ok bool) {
 	return text[:start] + strings.Join(actions, ",") + text[end:], true
 }
 
-// actionsOf is where a rule's actions are: in the last quotes. Lines are joined already.
-func actionsOf(text string) (start, end int) {
-	end = strings.LastIndexByte(text, '"')
-	if end <= 0 {
-		return 0, 0
-	}
-	start = end
-	for start > 0 && (text[start-1] != '"' || start > 1 && text[start-2] == '\\') {
-		start--
-	}
-	return start, end
-}
-
 // transformationNames are those that the engine has been told of: it keeps them for good.
 var transformationNames []string
 

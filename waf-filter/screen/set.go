@@ -2,7 +2,6 @@ package screen
 
 import (
 	"slices"
-	"strings"
 
 	"golang.org/x/net/html"
 )
@@ -21,7 +20,7 @@ func (b *Builder) Expression(text string) (ok bool) {
 	return ok
 }
 
-// Phrases adds a search for any of some texts, whatever their case.
+// Phrases adds a search for any of some texts, whatever the case of ASCII's letters.
 func (b *Builder) Phrases(list []string) { b.needs = append(b.needs, ofPhrases(list)) }
 
 // Any adds what may match whatever a value is.
@@ -132,7 +131,7 @@ const (
 	Backslash                   // which begins an escape in JavaScript, CSS and shells, and separates a path on Windows
 	Comment                     // what begins or ends a comment
 	Beyond                      // a byte beyond ASCII
-	Path                        // an element of a path that is left out when it is normalized
+	Path                        // of which something is left out, or added, when it is normalized as a path
 	Casing                      // a character beyond ASCII that is a letter of ASCII's in lower case
 	Split                       // one of the others, once something is left out that is removable
 )
@@ -164,7 +163,7 @@ func (s *Set) Look(value string, at *Sight) {
 			at.text = append(at.text, b)
 		}
 	}
-	if at.bytes.meets(&blanks) {
+	if at.bytes.meets(&blanks) || at.bytes.has(beyond) { // among which are blanks
 		at.bytes.add(' ')
 	}
 	s.find(at)
@@ -209,7 +208,7 @@ func (at *Sight) mark(value string) {
 	}
 	if at.bytes.has(beyond) {
 		at.Marks |= Beyond
-		if strings.Contains(value, "\u212a") || strings.Contains(value, "\u017f") || strings.Contains(value, "\u0130") {
+		if hasCasing(value) {
 			at.Marks |= Casing
 		}
 	}
@@ -217,12 +216,16 @@ func (at *Sight) mark(value string) {
 
 // marksOf are the marks that a text in lower case has by what stands beside each other.
 func (at *Sight) marksOf(t []byte) (m Marks) {
-	if len(t) > 0 && t[0] == '.' {
+	if isPath(t, at.bytes.has(':')) {
 		m |= Path
 	}
 	for i := 0; i+1 < len(t); i++ {
 		next := t[i+1]
 		switch t[i] {
+		case '.':
+			if next == '/' { // on Windows, elements have no dots at their ends
+				m |= Path
+			}
 		case '*':
 			if next == '/' {
 				m |= Comment
@@ -249,6 +252,32 @@ func (at *Sight) marksOf(t []byte) (m Marks) {
 		}
 	}
 	return m
+}
+
+// isPath tells of a text in lower case whether its ends are not those of a normalized path. Coraza makes // of /, and on Windows
+// a/ of a:stream/.
+func isPath(text []byte, hasColon bool) bool {
+	if len(text) == 0 {
+		return false
+	}
+	return text[0] == '.' || text[len(text)-1] == '/' && (len(text) == 1 || hasColon)
+}
+
+// hasCasing tells whether there is a K, ſ or İ in a value, or would be without what is removable.
+func hasCasing(value string) bool {
+	var last, one byte // before the byte that is looked at
+	for i := range len(value) {
+		b := value[i]
+		if b < 0x80 && removable.has(folded(b)) {
+			continue
+		}
+		switch {
+		case last == 0xe2 && one == 0x84 && b == 0xaa, one == 0xc5 && b == 0xbf, one == 0xc4 && b == 0xb0:
+			return true
+		}
+		last, one = one, b
+	}
+	return false
 }
 
 // beginsEntity tells whether a text in lower case, which begins with &, begins with an entity that needs no semicolon behind it.

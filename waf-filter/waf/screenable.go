@@ -71,7 +71,9 @@ type change struct {
 	removes   bool // blanks and quotes are left out, or become others
 	spaceless bool // blanks are left out
 	decodes   bool // base64 is decoded
+	spaced    bool // once, and a plus has become a blank before
 	cleans    bool // elements of a path are left out
+	trims     bool // and the ends of those that are kept
 }
 
 // changes of the transformations that are known.
@@ -94,8 +96,8 @@ var changes = map[string]change{
 	"removecommentschar": {unless: screen.Comment},
 	"normalizepath":      {cleans: true},
 	"normalisepath":      {cleans: true},
-	"normalizepathwin":   {unless: screen.Backslash, cleans: true},
-	"normalisepathwin":   {unless: screen.Backslash, cleans: true},
+	"normalizepathwin":   {unless: screen.Backslash, cleans: true, trims: true},
+	"normalisepathwin":   {unless: screen.Backslash, cleans: true, trims: true},
 }
 
 // places are the variables that rules are screened by, and the phase from which on they are there: after Coraza's minPhase.
@@ -144,10 +146,13 @@ func (r *screenable) readOperator(text string, b *screen.Builder) (ok bool) {
 	case "@rx":
 		ok = b.Expression(expression(r.argument))
 	case "@pm":
-		b.Phrases(strings.Split(r.argument, " "))
+		b.Phrases(strings.Split(strings.ToLower(r.argument), " "))
 	case "@pmFromFile":
 		var list []string
 		if list, ok = phrasesOf(r.argument); ok {
+			for i := range list {
+				list[i] = strings.ToLower(list[i]) // as the engine does, of more than ASCII
+			}
 			b.Phrases(list)
 		}
 	case "@streq", "@contains":
@@ -178,7 +183,7 @@ func (r *screenable) readActions(actions []string) bool {
 			if !known {
 				return false
 			}
-			if value == "none" {
+			if strings.EqualFold(value, "none") { // of what is before, nothing is done
 				kinds, k.change, k.rest, k.prefix = "t:none", change{}, change{}, -1
 				continue
 			}
@@ -208,7 +213,11 @@ func (r *screenable) readActions(actions []string) bool {
 func (c change) then(d change) change {
 	out := change{
 		unless: c.unless | d.unless, lowers: c.lowers || d.lowers, plus: c.plus || d.plus, nulls: c.nulls || d.nulls,
-		removes: c.removes || d.removes, spaceless: c.spaceless || d.spaceless, decodes: c.decodes || d.decodes, cleans: c.cleans || d.cleans,
+		removes: c.removes || d.removes, spaceless: c.spaceless || d.spaceless, decodes: c.decodes || d.decodes, spaced: c.spaced,
+		cleans: c.cleans || d.cleans, trims: c.trims || d.trims,
+	}
+	if d.decodes {
+		out.spaced = c.plus && !c.decodes
 	}
 	if (c.removes || c.spaceless || c.nulls) && (d.unless&^screen.Casing != 0 || d.cleans) {
 		out.unless |= screen.Split

@@ -42,6 +42,7 @@ type screening struct {
 
 	// What is known of the phase that is being evaluated.
 	phase types.RulePhase // 0: nothing
+	level int             // paranoia level of the rules that were looked at; a rule may raise it
 	may   screen.Bits     // the rules that match something
 	seen  *seen           // of the transaction
 
@@ -56,7 +57,8 @@ type screening struct {
 
 // seen is what a transaction knows of its first phase in its second.
 type seen struct {
-	may screen.Bits // chained rules that match something; nil: nothing is known
+	may   screen.Bits // chained rules that match something; nil: nothing is known
+	level int         // as screening.level
 }
 
 // kindRules are the rules that have values transformed in one way.
@@ -104,14 +106,13 @@ type pastBlock struct {
 // Evaluate implements plugintypes.Operator.
 func (p *pastBlock) Evaluate(tx plugintypes.TransactionState, _ string) bool {
 	level := paranoiaLevel(tx)
-	if p.screening.phase != tx.LastPhase() {
+	if p.screening.phase != tx.LastPhase() || p.screening.level < level {
 		p.screening.look(tx, level)
 	}
 	return !p.screening.may.Meets(p.block.reached[level])
 }
 
-// paranoiaLevel is the level up to which rules are reached; more than maxLevel if it cannot be told. It does not change within a phase
-// once the rules that initialize it are over.
+// paranoiaLevel is the level up to which rules are reached; more than maxLevel if it cannot be told.
 func paranoiaLevel(tx plugintypes.TransactionState) int {
 	values := tx.Variables().TX().Get("detection_paranoia_level")
 	if len(values) != 1 {
@@ -145,13 +146,13 @@ func (s *screening) close() {
 
 // look looks at all that rules look at in a phase.
 func (s *screening) look(tx plugintypes.TransactionState, level int) {
-	s.phase = tx.LastPhase()
+	s.phase, s.level = tx.LastPhase(), level
 	if s.phase != types.PhaseRequestHeaders && s.phase != types.PhaseRequestBody {
 		s.may.Fill()
 		return
 	}
 	copy(s.may, s.always)
-	known := multiphase && s.phase == types.PhaseRequestBody && s.seen.may != nil
+	known := multiphase && s.phase == types.PhaseRequestBody && s.seen.may != nil && s.seen.level >= level
 	if known {
 		s.may.Or(s.seen.may)
 	}
@@ -161,7 +162,7 @@ func (s *screening) look(tx plugintypes.TransactionState, level int) {
 		}
 	}
 	if s.phase == types.PhaseRequestHeaders {
-		s.seen.may = append(s.seen.may[:0], s.may...)
+		s.seen.may, s.seen.level = append(s.seen.may[:0], s.may...), level
 		for i := range s.seen.may {
 			s.seen.may[i] &= s.chained[i]
 		}
@@ -312,7 +313,8 @@ func (s *screening) judge(i int, c *change, value string, at *screen.Sight) judg
 		return isOdd
 	case !r.negated && (!at.Candidates.Has(i) || !s.set.May(i, at)):
 		return matchesNot
-	case c.decodes, c.removes && at.HasRemovable(), c.nulls && at.Has(0):
+	case c.decodes, c.trims, c.removes && at.HasRemovable(), c.nulls && at.Has(0),
+		r.multiMatch && (c.lowers || c.spaceless || c.plus && at.Has('+')): // what is between is looked at, too
 		return isOdd
 	case r.matchesPlain(c, value):
 		return matches
@@ -322,14 +324,14 @@ func (s *screening) judge(i int, c *change, value string, at *screen.Sight) judg
 
 // judgeCleaned judges rules that clean paths by a value of which something is to be left out then.
 func (s *screening) judgeCleaned(value string) {
-	removable := s.sight.HasRemovable()
+	removable, hasNull := s.sight.HasRemovable(), s.sight.Has(0)
 	other := cleanPath(value)
 	at := &s.inner
 	s.set.Look(other, at)
 	s.cleaned.Each(func(i int) {
 		r := &s.rules[i]
 		c := &r.kind.change
-		if c.decodes || r.multiMatch || (c.removes || c.spaceless) && removable || c.unless&at.Marks != 0 {
+		if c.decodes || c.trims || r.multiMatch || (c.removes || c.spaceless) && removable || c.nulls && hasNull || c.unless&at.Marks != 0 {
 			s.odd.Add(i)
 			return
 		}
@@ -355,7 +357,7 @@ func cleanPath(value string) string {
 // mayMatchDecoded tells whether a rule that decodes base64 may match what comes of a value.
 func (s *screening) mayMatchDecoded(i int, value string) bool {
 	c := &s.rules[i].kind.change
-	if s.rules[i].negated || !c.plus || c.lowers || c.nulls || c.cleans {
+	if s.rules[i].negated || !c.spaced || c.lowers || c.nulls || c.cleans {
 		return true
 	}
 	at := &s.decoded
@@ -398,30 +400,16 @@ func decodeBase64(value string) string {
 
 // matchesPlain tells whether a rule matches a value on which its transformations have no more to do than c says.
 func (r *screenable) matchesPlain(c *change, value string) bool {
-	if c.plus && strings.IndexByte(value, '+') >= 0 {
-		if r.matchesBetween(value) {
-			return true
-		}
+	if c.plus {
 		value = strings.ReplaceAll(value, "+", " ")
 	}
 	if c.lowers {
-		if r.matchesBetween(value) {
-			return true
-		}
 		value = strings.ToLower(value)
 	}
 	if c.spaceless {
-		if r.matchesBetween(value) {
-			return true
-		}
 		value = withoutBlanks(value)
 	}
 	return r.matchesTransformed(value)
-}
-
-// matchesBetween tells whether a rule matches a value that is to be transformed further.
-func (r *screenable) matchesBetween(value string) bool {
-	return r.multiMatch && r.matchesTransformed(value)
 }
 
 // withoutBlanks is a value as t:removeWhitespace leaves it.

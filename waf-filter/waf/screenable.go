@@ -96,8 +96,8 @@ var changes = map[string]change{
 	"removecommentschar": {unless: screen.Comment},
 	"normalizepath":      {cleans: true},
 	"normalisepath":      {cleans: true},
-	"normalizepathwin":   {unless: screen.Backslash, cleans: true, trims: true},
-	"normalisepathwin":   {unless: screen.Backslash, cleans: true, trims: true},
+	"normalizepathwin":   {unless: screen.Backslash | screen.Split, cleans: true, trims: true},
+	"normalisepathwin":   {unless: screen.Backslash | screen.Split, cleans: true, trims: true},
 }
 
 // places are the variables that rules are screened by, and the phase from which on they are there: after Coraza's minPhase.

@@ -427,7 +427,7 @@ func (p *planner) readChange(d *directive) bool {
 		if name == "secruleremovebyid" && mayMeanMarkers(options) {
 			return false
 		}
-		p.gates = p.gates && !mayMeanGates(options)
+		p.gates = p.gates && !mayMeanGates(strings.TrimPrefix(name, "secruleremove"), options)
 	}
 	text, _ := readRule(d)
 	return !slices.ContainsFunc(text.actions, func(action string) bool { return !p.readControl(action) })
@@ -454,8 +454,10 @@ func (p *planner) readControl(action string) bool {
 		switch control = strings.TrimSpace(control); {
 		case control == "ruleremovebyid" && mayMeanMarkers(options):
 			return false
-		case strings.HasPrefix(control, "ruleremoveby"), strings.HasPrefix(strings.TrimSpace(target), "tx"):
+		case strings.HasPrefix(strings.TrimSpace(target), "tx"):
 			p.gates = false
+		case strings.HasPrefix(control, "ruleremoveby"):
+			p.gates = p.gates && !mayMeanGates(strings.TrimPrefix(control, "ruleremove"), options)
 		}
 	}
 	return true
@@ -552,12 +554,32 @@ func onlyExcludes(options string) bool {
 	return targets != ""
 }
 
-// mayMeanGates tells of the options of a SecRuleRemove... whether they may mean more than rules with a given id, or one of those that
-// set paranoia levels.
-func mayMeanGates(options string) bool {
-	for _, word := range strings.Fields(options) {
-		id, err := strconv.Atoi(strings.Trim(word, `"'`))
-		if err != nil || id%1000 >= 10 && id%1000 <= 19 || id/1000 == 901 {
+// mayMeanGates tells whether rules that are removed, "byid" and the like, may be gates, or those that set paranoia levels. All of these
+// have one tag.
+func mayMeanGates(by, options string) bool {
+	options = strings.ToLower(strings.Trim(strings.TrimSpace(options), `"'`))
+	switch by {
+	case "byid":
+		return slices.ContainsFunc(strings.Fields(options), isGate)
+	case "bytag":
+		return options == "" || options == "owasp_crs" || options[0] == '/' // an expression
+	}
+	return true
+}
+
+// isGate tells whether an id, or a range of them, has one of such rules.
+func isGate(ids string) bool {
+	low, high, isRange := strings.Cut(strings.Trim(ids, `"'`), "-")
+	first, err := strconv.Atoi(strings.TrimSpace(low))
+	last := first
+	if isRange && err == nil {
+		last, err = strconv.Atoi(strings.TrimSpace(high))
+	}
+	if err != nil || last-first >= 1000 {
+		return true
+	}
+	for id := first; id <= last; id++ {
+		if id%1000 >= 10 && id%1000 <= 19 || id/1000 == 901 {
 			return true
 		}
 	}

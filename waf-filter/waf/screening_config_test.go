@@ -2,8 +2,12 @@ package waf_test
 
 import (
 	"encoding/json"
+	"io/fs"
+	"slices"
+	"strings"
 	"testing"
 
+	coreruleset "github.com/corazawaf/coraza-coreruleset/v4"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -67,6 +71,45 @@ func TestScreeningOfConfigurations(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Exclusions are common. They are no reason to have the engine evaluate everything, or rules that no level reaches.
+func TestScreeningWithExclusions(t *testing.T) {
+	for _, exclusions := range []string{
+		`[{"id": 942100, "path": "/a"}, {"id": 942100, "argument": "q"}, {"id": 942100, "argument": "q", "path": "/a/*"}, {"id": 942140}]`,
+		`[{"id": "942100-942199"}, {"id": "942100-942199", "path": "/a"}]`,
+		`[{"tag": "attack-xss"}, {"tag": "attack-sqli", "path": "/a"}, {"tag": "attack-rce", "header": "x-a"}]`,
+	} {
+		t.Run(exclusions, func(t *testing.T) {
+			f := compile(t, `{"profile": "crs-pl1", "exclusions": `+exclusions+`}`)
+			tx := (&exchange{headers: browser}).through(t, f, 100)
+			assert.NotZero(t, tx.LedPast())
+			ids := slices.Concat(f.Screened()...)
+			assert.Contains(t, ids, 932160)
+			assert.NotContains(t, ids, 942120, "of paranoia level 2")
+		})
+	}
+	f := compile(t, `{"profile": "crs-pl1", "exclusions": [{"id": "942000-942999"}]}`) // with its gates
+	assert.Contains(t, slices.Concat(f.Screened()...), 932236, "of paranoia level 2")
+}
+
+// Those of which mayMeanGates knows the tag.
+func TestGatesHaveOneTag(t *testing.T) {
+	files, err := fs.Glob(coreruleset.FS, "@owasp_crs/*.conf")
+	require.NoError(t, err)
+	gates := 0
+	for _, file := range files {
+		text, err := fs.ReadFile(coreruleset.FS, file)
+		require.NoError(t, err)
+		for line := range strings.Lines(string(text)) {
+			if strings.HasPrefix(line, "SecRule TX:DETECTION_PARANOIA_LEVEL \"@lt ") {
+				gates++
+				assert.Equal(t, 1, strings.Count(line, "tag:"), line)
+				assert.Contains(t, line, "tag:'OWASP_CRS'")
+			}
+		}
+	}
+	assert.Greater(t, gates, 100)
 }
 
 // configuration is one of a list of directives.

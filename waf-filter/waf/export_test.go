@@ -29,8 +29,8 @@ func SetScreening(on bool) (was bool) {
 	return was
 }
 
-// Trace is all that rules have left behind: what they logged, and the variables that they set, but for what was captured last,
-// which depends on the order of maps.
+// Trace is all that rules have left behind: what they matched, whether that is logged or not, and the variables that they set, but for
+// what was captured last, which depends on the order of maps. Rules that only lead past others are left out.
 func (t *Transaction) Trace() string {
 	if t.tx == nil {
 		return fmt.Sprint(t.decision)
@@ -42,7 +42,9 @@ func (t *Transaction) Trace() string {
 		}
 	}
 	for _, m := range t.tx.MatchedRules() {
-		if l, ok := m.(logged); !ok || l.Log() {
+		id := m.Rule().ID()
+		isGate := id/100_000 == 9 && id%1000 >= 11 && id%1000 <= 18
+		if id < firstScreenID && !isGate {
 			for _, d := range m.MatchedDatas() {
 				lines = append(lines, fmt.Sprintf("%d %s:%s=%q", m.Rule().ID(), d.Variable().Name(), d.Key(), d.Value()))
 			}
@@ -53,8 +55,9 @@ func (t *Transaction) Trace() string {
 }
 
 // Screened gives the ids of the rules that the engine is led past if they do not match, in the blocks of the only rule set.
-func (f *Firewall) Screened() (blocks [][]int) {
-	s := f.sets[0].screening
+func (f *Firewall) Screened() [][]int { return blockRules(f.sets[0].screening) }
+
+func blockRules(s *screening) (blocks [][]int) {
 	for i := range s.blocks {
 		var ids []int
 		for r := range s.rules {

@@ -9,8 +9,6 @@ import (
 	"github.com/corazawaf/coraza/v3"
 	"github.com/corazawaf/coraza/v3/experimental/plugins"
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
-
-	"github.com/palisade-mesh/palisade/waf-filter/screen"
 )
 
 // Judge compares what a screening tells of single values with what comes of them when the engine transforms them.
@@ -86,16 +84,11 @@ func (j *Judge) Rules() (ids []int) {
 func (j *Judge) Of(value string) (matching, missed []int) {
 	s := j.s
 	clear(s.may)
-	s.todo.Fill()
-	for i := range s.todo {
-		s.todo[i] &^= s.always[i]
-	}
-	mask := screen.NewBits(len(s.rules))
+	clear(s.todo)
 	for i := range s.rules {
-		mask.Add(i)
-	}
-	for i := range s.todo {
-		s.todo[i] &= mask[i]
+		if !s.rules[i].opaque {
+			s.todo.Add(i)
+		}
 	}
 	s.lookAtValue(value)
 	recorded = make([][]string, len(s.kinds))
@@ -119,6 +112,9 @@ func (j *Judge) Of(value string) (matching, missed []int) {
 	}
 	return matching, missed
 }
+
+// Blocks are the ids of the rules that the engine is led past together.
+func (j *Judge) Blocks() [][]int { return blockRules(j.s) }
 
 // Pattern is what a rule looks for, and how it has values transformed.
 func (j *Judge) Pattern(id int) (operator, argument, actions string) {

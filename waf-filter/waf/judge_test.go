@@ -163,8 +163,9 @@ func TestScreeningOfValues(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var rules strings.Builder
-			for id := 1; id <= 4; id++ { // as many as a block has at least
+			for id := 1; id <= 4; id += 2 { // as many as a block has at least
 				fmt.Fprintf(&rules, "SecRule ARGS_GET \"%s\" \"id:%d,phase:1,pass,t:none,t:%s\"\n", c.operator, id, c.transformations)
+				fmt.Fprintf(&rules, "SecRule ARGS_GET \"%s\" \"id:%d,phase:1,pass,t:%s\"\n", c.operator, id+1, c.transformations)
 			}
 			j := waf.NewJudge(rules.String())
 			require.NotNil(t, j)
@@ -172,6 +173,32 @@ func TestScreeningOfValues(t *testing.T) {
 			require.Len(t, matching, 4)
 			assert.Empty(t, missed)
 		})
+	}
+}
+
+// The engine has to come by what does something of its own, so no block goes on past it.
+func TestScreeningEndsBefore(t *testing.T) {
+	rule := func(id int) string {
+		return fmt.Sprintf("SecRule ARGS_GET \"@contains x\" \"id:%d,phase:1,pass,t:none\"\n", id)
+	}
+	rules := func(first int) string { return rule(first) + rule(first+1) + rule(first+2) + rule(first+3) }
+	whole, parts := [][]int{{1, 2, 3, 4, 5, 6, 7, 8}}, [][]int{{1, 2, 3, 4}, {5, 6, 7, 8}}
+	for between, want := range map[string][][]int{
+		"":               whole,
+		`SecMarker HERE`: whole,
+		`SecAction "id:9,phase:1,pass,setvar:tx.x=1"`:                                    parts,
+		`SecAction "id:9,phase:2,pass,setvar:tx.x=1"`:                                    whole,
+		`SecRule ARGS_GET "@gt 1" "id:9,phase:1,pass,t:none"`:                            parts,
+		`SecRule ARGS_GET "@contains %{tx.x}" "id:9,phase:1,pass,t:none"`:                parts,
+		`SecRule ARGS_GET "@contains x" "id:9,phase:1,pass,t:none,t:length"`:             parts,
+		`SecRule &ARGS_GET "@contains x" "id:9,phase:1,pass,t:none"`:                     parts,
+		`SecRule TX:x "@contains x" "id:9,phase:1,pass,t:none"`:                          parts,
+		`SecRule ARGS_GET|TX:x "@contains x" "id:9,phase:1,pass,t:none"`:                 parts,
+		`SecRule TX:DETECTION_PARANOIA_LEVEL "@lt 2" "id:9,phase:1,pass,skipAfter:NO"`:   parts,
+		`SecRule TX:DETECTION_PARANOIA_LEVEL "@lt 2" "id:9,phase:1,pass,setvar:tx.x=1"`:  parts,
+		`SecRule TX:BLOCKING_PARANOIA_LEVEL "@lt 2" "id:9,phase:1,pass,skipAfter:THERE"`: parts,
+	} {
+		assert.Equal(t, want, waf.NewJudge(rules(1)+between+"\n"+rules(5)).Blocks(), between)
 	}
 }
 

@@ -147,6 +147,9 @@ type Sight struct {
 	Candidates Bits
 }
 
+// maxKept is how much memory is kept for the next value.
+const maxKept = 32 << 10
+
 // Look looks at a value.
 func (s *Set) Look(value string, at *Sight) {
 	if at.met == nil {
@@ -154,6 +157,9 @@ func (s *Set) Look(value string, at *Sight) {
 	}
 	clear(at.met)
 	copy(at.Candidates, s.ungated)
+	if cap(at.all) > maxKept && len(value) < maxKept {
+		at.all, at.text = nil, nil // of a body that was large
+	}
 	at.Marks, at.bytes, at.all, at.text = 0, class{}, at.all[:0], at.text[:0]
 	for i := range len(value) {
 		b := folded(value[i])

@@ -30,8 +30,8 @@ type planner struct {
 	pieces []piece
 	// file, and the level from which on what is in it is reached, by phase, and the marker up to which that holds.
 	file   string
-	level  [3]int
-	marker [3]string
+	level  [lastPhase + 1]int
+	marker [lastPhase + 1]string
 }
 
 // piece is a few directives that belong together.
@@ -68,7 +68,7 @@ func addScreening(list []directive) ([]directive, *screening) {
 		p.read(list[i : i+n])
 		i += n
 	}
-	for phase := 1; phase <= 2; phase++ {
+	for _, phase := range screenedPhases {
 		p.plan(phase)
 	}
 	if len(p.s.blocks) == 0 || !p.finish() {
@@ -104,7 +104,7 @@ func (p *planner) read(directives []directive) {
 	x := piece{directives: directives}
 	d := &directives[0]
 	if d.file != p.file { // a gate holds within its file
-		p.file, p.level, p.marker = d.file, [3]int{}, [3]string{}
+		p.file, p.level, p.marker = d.file, [lastPhase + 1]int{}, [lastPhase + 1]string{}
 	}
 	text, isRule := readRule(d)
 	switch {
@@ -131,7 +131,15 @@ func (p *planner) read(directives []directive) {
 
 // isBeyond tells whether a rule is behind gates that are never open. Gates that follow are, too.
 func (p *planner) isBeyond(text *ruleText) bool {
-	return (text.phase == 1 || text.phase == 2) && min(p.level[1], p.level[2]) > p.highest
+	return slices.Contains(screenedPhases[:], text.phase) && p.levelIn(text.phase) > p.highest
+}
+
+// levelIn is the level from which on a rule of a phase is reached that is read now. One of the second may be evaluated in the first.
+func (p *planner) levelIn(phase int) int {
+	if phase <= 2 {
+		return min(p.level[1], p.level[2])
+	}
+	return p.level[phase]
 }
 
 func (p *planner) readRule(text *ruleText) bool {
@@ -140,7 +148,7 @@ func (p *planner) readRule(text *ruleText) bool {
 		return false
 	}
 	if p.gates {
-		r.level = min(p.level[1], p.level[2])
+		r.level = p.levelIn(r.phase)
 	}
 	p.s.rules = append(p.s.rules, r)
 	return true
@@ -150,7 +158,7 @@ func (p *planner) readRule(text *ruleText) bool {
 func (p *planner) readGate(text *ruleText) bool {
 	limit, ok := strings.CutPrefix(text.operator, "@lt ")
 	level, err := strconv.Atoi(limit)
-	if text.variables != "TX:DETECTION_PARANOIA_LEVEL" || !ok || err != nil || text.phase != 1 && text.phase != 2 {
+	if text.variables != "TX:DETECTION_PARANOIA_LEVEL" || !ok || err != nil || !slices.Contains(screenedPhases[:], text.phase) {
 		return false
 	}
 	to := ""
@@ -351,7 +359,7 @@ func (p *planner) addRule(i int, r *screenable) {
 	}
 	s.kinds[k].rules.Add(i)
 	for _, t := range r.targets {
-		for phase := 1; phase <= 2; phase++ {
+		for _, phase := range screenedPhases {
 			if r.isEvaluated(t, phase) {
 				s.addView(phase, t, i)
 			}
@@ -369,7 +377,7 @@ func (r *screenable) isEvaluated(t target, phase int) bool {
 	if !multiphase {
 		return phase == r.phase
 	}
-	return r.chained || places[t.variable] == phase
+	return r.chained && phase <= r.phase || places[t.variable] == phase
 }
 
 func (s *screening) addView(phase int, t target, rule int) {

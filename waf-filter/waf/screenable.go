@@ -2,6 +2,7 @@ package waf
 
 import (
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/corazawaf/coraza/v3/types/variables"
@@ -110,6 +111,7 @@ var places = map[variables.RuleVariable]int{
 	variables.RequestFilename: 1, variables.RequestBasename: 1, variables.RequestURI: 1, variables.RequestURIRaw: 1,
 	variables.RequestLine: 1, variables.QueryString: 1,
 	variables.RequestBody: 2, variables.XML: 2, variables.Files: 2, variables.FilesNames: 2, variables.MultipartPartHeaders: 2,
+	variables.ResponseBody: 4,
 }
 
 // caseSensitive are the places of which a name is not looked for in lower case.
@@ -121,7 +123,7 @@ var caseSensitive = map[variables.RuleVariable]bool{
 // readScreenable reads a rule, and adds what it looks for to a set. One that cannot be screened is opaque; ok is false, and nothing
 // is added, if not even what it looks at is known.
 func readScreenable(text *ruleText, b *screen.Builder) (r screenable, ok bool) {
-	if text.variables == "" || text.id == 0 || text.phase != 1 && text.phase != 2 {
+	if text.variables == "" || text.id == 0 || !slices.Contains(screenedPhases[:], text.phase) {
 		return r, false
 	}
 	r = screenable{id: text.id, phase: text.phase}

@@ -3,6 +3,7 @@ package waf
 import (
 	"math/bits"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -25,7 +26,7 @@ type screening struct {
 	rules []screenable
 	kinds []kindRules
 	// views are what rules look at, and the rules that do, by phase.
-	views  [3][]view
+	views  [lastPhase + 1][]view
 	blocks []block
 	// converters are the transformations of prefixes.
 	converters []transformer
@@ -80,6 +81,11 @@ type block struct {
 }
 
 const maxLevel = 4
+
+// screenedPhases are those in which there are blocks: headers and body of requests, and the body of answers.
+var screenedPhases = [...]int{1, 2, lastPhase}
+
+const lastPhase = 4
 
 // screenOperator is that of the rules that lead the engine past a block.
 const screenOperator = "palisadeScreen"
@@ -147,7 +153,7 @@ func (s *screening) close() {
 // look looks at all that rules look at in a phase.
 func (s *screening) look(tx plugintypes.TransactionState, level int) {
 	s.phase, s.level = tx.LastPhase(), level
-	if s.phase != types.PhaseRequestHeaders && s.phase != types.PhaseRequestBody {
+	if !slices.Contains(screenedPhases[:], int(s.phase)) {
 		s.may.Fill()
 		return
 	}

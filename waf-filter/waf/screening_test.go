@@ -233,6 +233,7 @@ func (g *attacks) exchange() exchange {
 	e.headers = with("user-agent", pick(g, "curl/8", g.header()), pick(g, "x-a", "referer", "cookie", "x-filename", "accept", "range", "host"), g.header(),
 		"cookie", "a="+g.header())
 	if g.IntN(2) == 0 {
+		e.answerBody = g.value() + pick(g, "", " ", "\n") + g.value()
 		return e
 	}
 	e.method = "POST"
@@ -307,7 +308,10 @@ func trace(t *testing.T, f *waf.Firewall, e *exchange) string {
 		step = feed(e.body, 100, tx.RequestBody)
 	}
 	if step == waf.Pass {
-		tx.ResponseHeaders([][2]string{{":status", "200"}}, true)
+		step = tx.ResponseHeaders([][2]string{{":status", "200"}, {"content-type", "text/html"}}, e.answerBody == "")
+	}
+	if step == waf.Hold {
+		feed(e.answerBody, 100, tx.ResponseBody)
 	}
 	tx.End()
 	defer tx.Close()

@@ -245,6 +245,7 @@ func (t *Transaction) ResponseHeaders(headers [][2]string, last bool) Step {
 		}
 		t.tx.AddResponseHeader(headers[i][0], headers[i][1])
 	}
+	t.set.screening.begin(&t.seen)
 	if step := t.interruption(t.tx.ProcessResponseHeaders(status, t.protocol), nil); step == Block {
 		return Block
 	}
@@ -269,6 +270,7 @@ func (t *Transaction) ResponseBody(chunk []byte, last bool) Step {
 		return Pass
 	}
 	t.phase = ResponseBody
+	t.set.screening.begin(&t.seen)
 	if len(chunk) > 0 {
 		t.size += len(chunk)
 		interruption, written, err := t.tx.WriteResponseBody(chunk)
@@ -292,6 +294,7 @@ func (t *Transaction) ResponseTrailers() Step { return t.ResponseBody(nil, true)
 func (t *Transaction) endResponseBody() Step {
 	t.phase = ResponseBody
 	t.bodyDone.response = true
+	t.set.screening.begin(&t.seen)
 	return t.interruption(t.tx.ProcessResponseBody())
 }
 

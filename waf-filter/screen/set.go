@@ -31,12 +31,11 @@ func (b *Builder) Any() { b.needs = append(b.needs, nil) }
 func (b *Builder) Injection() {
 	var c class
 	for i := range byte(0x80) {
-		if f := folded(i); !('a' <= f && f <= 'z') && !('0' <= f && f <= '9') && f != '_' {
-			c.add(f)
-		}
+		c.add(folded(i))
 	}
 	c.add(beyond)
-	b.needs = append(b.needs, need{{bytes: c}})
+	letters := classOf("abcdefghijklmnopqrstuvwxyz0123456789_")
+	b.needs = append(b.needs, need{{bytes: c.minus(&letters)}})
 }
 
 // Scripting adds a search for cross-site scripting, as libinjection does it. It tells of tags, and of values of attributes.

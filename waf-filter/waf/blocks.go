@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/corazawaf/coraza/v3/types/variables"
+
 	"github.com/palisade-mesh/palisade/waf-filter/screen"
 )
 
@@ -41,20 +43,27 @@ type piece struct {
 	behind     []directive
 	what       pieceKind
 	rule       int    // index in screening.rules
-	phase      int    // of a gate, or of an action
+	phase      int    // of a gate
+	phases     phases // in which something unknown may do anything
 	marker     string // that is here, or that a gate leads to
 }
 
 type pieceKind uint8
 
 const (
-	unknown pieceKind = iota // it may do anything
+	unknown pieceKind = iota // it may do anything, in its phases
 	idle                     // it does nothing
 	rule                     // it does nothing unless it matches
 	gate                     // it leads past others, and does nothing else
 	marker
-	action // it does something in its phase
 )
+
+// phases is a set of phases.
+type phases uint8
+
+const allPhases phases = 1<<1 | 1<<2 | 1<<3 | 1<<4 | 1<<5
+
+func (p phases) has(phase int) bool { return p>>phase&1 != 0 }
 
 // addScreening puts rules into a list of directives that lead the engine past rules of the Core Rule Set that do not match. It is
 // nil if nothing can be.
@@ -68,7 +77,7 @@ func addScreening(list []directive) ([]directive, *screening) {
 		p.read(list[i : i+n])
 		i += n
 	}
-	for _, phase := range screenedPhases {
+	for phase := 1; phase <= 5; phase++ {
 		p.plan(phase)
 	}
 	if len(p.s.blocks) == 0 || !p.finish() {
@@ -101,7 +110,7 @@ func isChain(action string) bool {
 
 // read reads the directives of one piece.
 func (p *planner) read(directives []directive) {
-	x := piece{directives: directives}
+	x := piece{directives: directives, phases: allPhases}
 	d := &directives[0]
 	if d.file != p.file { // a gate holds within its file
 		p.file, p.level, p.marker = d.file, [lastPhase + 1]int{}, [lastPhase + 1]string{}
@@ -119,12 +128,12 @@ func (p *planner) read(directives []directive) {
 		p.closeGates(x.marker)
 	case d.is("SecComponentSignature"):
 		x.what = idle
-	case isRule && len(directives) == 1 && text.variables == "":
-		x.what, x.phase = action, text.phase
 	case isRule && len(directives) == 1 && p.readGate(&text):
 		x.what, x.phase, x.marker = gate, text.phase, p.marker[text.phase]
 	case isRule && p.readRule(&text):
 		x.what, x.rule = rule, len(p.s.rules)-1
+	case isRule:
+		x.phases = phasesOf(&text, len(directives) > 1)
 	}
 	p.pieces = append(p.pieces, x)
 }
@@ -204,13 +213,47 @@ func (p *planner) breaks(x *piece, phase int) bool {
 	switch x.what {
 	case idle, marker, gate:
 		return false
-	case action:
-		return x.phase == phase
 	case rule:
 		r := &p.s.rules[x.rule]
 		return r.opaque && r.level <= 1 && r.isEvaluatedIn(phase)
 	}
-	return true
+	return x.phases.has(phase)
+}
+
+// phasesOf are the phases in which the engine may evaluate a rule.
+func phasesOf(text *ruleText, chained bool) phases {
+	if text.phase < 1 || text.phase > 5 {
+		return allPhases
+	}
+	list := phases(1 << text.phase)
+	if !multiphase || text.variables == "" && !chained {
+		return list
+	}
+	if chained {
+		list = 1<<(text.phase+1) - 2 // up to its own
+	}
+	for _, word := range strings.Split(text.variables, "|") {
+		name, _, _ := strings.Cut(strings.TrimLeft(word, "&!"), ":")
+		v, err := variables.Parse(name)
+		phase, known := places[v]
+		if !known {
+			phase, known = otherPlaces[v]
+		}
+		if err != nil || !known {
+			return allPhases
+		}
+		if phase > 0 {
+			list |= 1 << phase
+		}
+	}
+	return list
+}
+
+// otherPlaces are the phases from which on other variables are there; 0: any, which leaves a rule in its own.
+var otherPlaces = map[variables.RuleVariable]int{
+	variables.TX: 0, variables.ReqbodyProcessor: 0, variables.RequestMethod: 1, variables.RequestProtocol: 1, variables.RemoteAddr: 1,
+	variables.UniqueID: 1, variables.ArgsCombinedSize: 1, variables.RequestBodyLength: 2, variables.ReqbodyError: 2, variables.FilesCombinedSize: 2,
+	variables.FilesSizes: 2, variables.ResponseStatus: 3, variables.ResponseHeaders: 3,
 }
 
 // planRun makes a block of the pieces from start to end, and one within it of each file. A gate that leads past what is
@@ -221,10 +264,9 @@ func (p *planner) planRun(phase, start, end int) {
 		p.planRun(phase, i+1, end)
 		return
 	}
-	for start < end && p.pieces[start].what != rule {
-		start++
-	}
-	if p.countRules(phase, start, end) < leastBlock {
+	start, end = p.trim(phase, start, end)
+	rules, markers := p.countRules(phase, start, end), p.countMarkers(start, end)
+	if rules+markers < leastBlock || rules < leastBlock && p.pieces[end-1].what != marker {
 		return
 	}
 	p.addBlock(phase, start, end)
@@ -238,6 +280,31 @@ func (p *planner) planRun(phase, start, end int) {
 		}
 		i = next
 	}
+}
+
+// trim leaves out what the engine does not evaluate at the ends of a run.
+func (p *planner) trim(phase, start, end int) (int, int) {
+	costs := func(x *piece) bool {
+		return x.what == marker || x.what == rule && p.s.rules[x.rule].isEvaluatedIn(phase) || x.what == gate && x.phase == phase
+	}
+	for start < end && !costs(&p.pieces[start]) {
+		start++
+	}
+	for start < end && !costs(&p.pieces[end-1]) {
+		end--
+	}
+	return start, end
+}
+
+// countMarkers counts what the engine evaluates in every phase.
+func (p *planner) countMarkers(start, end int) int {
+	n := 0
+	for i := start; i < end; i++ {
+		if p.pieces[i].what == marker {
+			n++
+		}
+	}
+	return n
 }
 
 // openGate is the first gate of a phase that leads past what is behind a run; -1: none does.
@@ -280,6 +347,7 @@ func (p *planner) addBlock(phase, start, end int) {
 		for level := range b.reached {
 			if level > maxLevel || p.s.rules[x.rule].level <= level {
 				b.reached[level].Add(x.rule)
+				b.hasRules = true
 			}
 		}
 	}

@@ -77,7 +77,8 @@ type view struct {
 
 // block is a run of rules that the engine is led past together if none of them matches.
 type block struct {
-	reached [maxLevel + 2]screen.Bits // its rules, by paranoia level; the last are all
+	reached  [maxLevel + 2]screen.Bits // its rules, by paranoia level; the last are all
+	hasRules bool                      // else it is of nothing but markers, each of which costs as much as a rule
 }
 
 const maxLevel = 4
@@ -111,6 +112,9 @@ type pastBlock struct {
 
 // Evaluate implements plugintypes.Operator.
 func (p *pastBlock) Evaluate(tx plugintypes.TransactionState, _ string) bool {
+	if !p.block.hasRules {
+		return true
+	}
 	level := paranoiaLevel(tx)
 	if p.screening.phase != tx.LastPhase() || p.screening.level < level {
 		p.screening.look(tx, level)

@@ -43,6 +43,9 @@ func (b *Builder) Scripting() {
 	b.needs = append(b.needs, need{{bytes: classOf("<=")}})
 }
 
+// Bytes adds a search for any of some bytes.
+func (b *Builder) Bytes(list string) { b.needs = append(b.needs, need{{bytes: classOf(list)}}) }
+
 // Set tells of values what patterns cannot match them.
 type Set struct {
 	automaton automaton

@@ -167,7 +167,7 @@ func (p *planner) readRule(text *ruleText) bool {
 func (p *planner) readGate(text *ruleText) bool {
 	limit, ok := strings.CutPrefix(text.operator, "@lt ")
 	level, err := strconv.Atoi(limit)
-	if text.variables != "TX:DETECTION_PARANOIA_LEVEL" || !ok || err != nil || !slices.Contains(screenedPhases[:], text.phase) {
+	if text.variables != "TX:DETECTION_PARANOIA_LEVEL" || !ok || err != nil || text.phase < 1 || text.phase > lastPhase {
 		return false
 	}
 	to := ""

@@ -3,6 +3,7 @@ package waf
 import (
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/corazawaf/coraza/v3/types/variables"
@@ -159,6 +160,13 @@ func (r *screenable) readOperator(text string, b *screen.Builder) (ok bool) {
 		}
 	case "@streq", "@contains":
 		b.Phrases([]string{r.argument})
+	case "@validateByteRange":
+		var others string
+		if others, ok = bytesOutside(r.argument); ok && !r.negated { // what is valid matches if it is negated: all there is
+			b.Bytes(others)
+		} else {
+			ok = false
+		}
 	case "@detectSQLi":
 		b.Injection()
 	case "@detectXSS":
@@ -300,6 +308,11 @@ func (r *screenable) compile() {
 	case "@contains":
 		r.matches = func(value string) bool { return strings.Contains(value, r.argument) }
 		return
+	case "@validateByteRange":
+		if others, ok := bytesOutside(r.argument); ok {
+			r.matches = func(value string) bool { return containsByte(value, others) }
+			return
+		}
 	case "@detectSQLi":
 		r.matches = DetectSQLi
 		return
@@ -308,4 +321,39 @@ func (r *screenable) compile() {
 		return
 	}
 	r.matches = func(string) bool { return !r.negated }
+}
+
+// bytesOutside are the bytes that are in none of some ranges, as "9,10,32-126".
+func bytesOutside(ranges string) (others string, ok bool) {
+	var inside [256]bool
+	for _, r := range strings.Split(ranges, ",") {
+		low, high, isRange := strings.Cut(strings.TrimSpace(r), "-")
+		first, err := strconv.ParseUint(low, 10, 8)
+		last := first
+		if isRange && err == nil {
+			last, err = strconv.ParseUint(high, 10, 8)
+		}
+		if err != nil {
+			return "", false
+		}
+		for b := first; b <= last; b++ {
+			inside[b] = true
+		}
+	}
+	var list []byte
+	for b, is := range inside {
+		if !is {
+			list = append(list, byte(b))
+		}
+	}
+	return string(list), true
+}
+
+func containsByte(value, list string) bool {
+	for i := range len(value) {
+		if strings.IndexByte(list, value[i]) >= 0 {
+			return true
+		}
+	}
+	return false
 }

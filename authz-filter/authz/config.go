@@ -53,9 +53,11 @@ type RuleConfig struct {
 }
 
 // Decode reads a configuration. The error is config.Mistakes.
-func Decode(raw []byte) (*Config, error) {
-	doc, root := config.Parse(raw)
-	o := root.Object("mode", "defaultAction", "pathNormalization", "trustDomains", "trustDomainAliases", "identity",
+func Decode(raw []byte) (*Config, error) { return config.Decode(raw, DecodeNode) }
+
+// DecodeNode reads a configuration that is a part of a document, which is told of mistakes.
+func DecodeNode(n config.Node) *Config {
+	o := n.Object("mode", "defaultAction", "pathNormalization", "trustDomains", "trustDomainAliases", "identity",
 		"claims", "remoteIP", "policies", "response", "audit")
 	c := &Config{
 		Mode:          decision.DecodeMode(o.Get("mode")),
@@ -74,10 +76,7 @@ func Decode(raw []byte) (*Config, error) {
 		c.Policies = append(c.Policies, d.policy(n))
 	}
 	distinctNames(c.Policies, policies)
-	if err := doc.Err(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c
 }
 
 // distinctNames refuses a second policy of a name.

@@ -3,8 +3,6 @@
 package plugin
 
 import (
-	"errors"
-
 	"github.com/palisade-mesh/palisade/authz-filter/authz"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/host"
@@ -13,23 +11,18 @@ import (
 )
 
 // Filter is authz-filter.
-var Filter = host.Filter{Name: "authz-filter", Configure: configure}
+var Filter = host.Filter{Name: "authz-filter", Configure: host.Configured(authz.Decode, New)}
 
-func configure(h host.Host) (host.Handler, error) {
-	raw, err := h.Configuration()
-	if err != nil {
-		return nil, errors.New("config: the host did not give it: " + err.Error())
-	}
-	c, err := authz.Decode(raw)
-	if err != nil {
-		return nil, err
-	}
+// New starts the filter with a configuration, which it takes over.
+func New(h host.Host, c *authz.Config) (host.Handler, error) {
 	p := &plugin{expressions: expressions{h}, reporter: report.Reporter{
 		Filter: "authz", Property: "palisade.authz", Mode: c.Mode, Audit: c.Audit, Response: c.Response,
 	}}
-	if p.policy, err = authz.Compile(c, &p.expressions); err != nil {
+	policy, err := authz.Compile(c, &p.expressions)
+	if err != nil {
 		return nil, err
 	}
+	p.policy = policy
 	return p, nil
 }
 

@@ -72,6 +72,16 @@ func (d *Document) Err() error {
 	return d.mistakes
 }
 
+// Decode reads raw with a function that decodes the root. The error is Mistakes.
+func Decode[C any](raw []byte, decode func(Node) *C) (*C, error) {
+	doc, root := Parse(raw)
+	c := decode(root)
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
 // Node is one value of the document, or the place where an absent one would stand. Reading an absent
 // node gives the default and no mistake.
 type Node struct {

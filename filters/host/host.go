@@ -146,6 +146,21 @@ type Filter struct {
 	Configure func(h Host) (Handler, error)
 }
 
+// Configured is a Filter's Configure, of how a configuration is read and how a handler is started with it.
+func Configured[C any](decode func(raw []byte) (*C, error), start func(Host, *C) (Handler, error)) func(Host) (Handler, error) {
+	return func(h Host) (Handler, error) {
+		raw, err := h.Configuration()
+		if err != nil {
+			return nil, errors.New("config: the host did not give it: " + err.Error())
+		}
+		c, err := decode(raw)
+		if err != nil {
+			return nil, err
+		}
+		return start(h, c)
+	}
+}
+
 // Handler handles the requests of one worker, one at a time.
 type Handler interface {
 	// RequestHeaders decides. If it sends no reply the request continues when it returns Continue.

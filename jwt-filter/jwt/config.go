@@ -93,9 +93,11 @@ const (
 )
 
 // Decode reads a configuration. The error is config.Mistakes.
-func Decode(raw []byte) (*Config, error) {
-	doc, root := config.Parse(raw)
-	o := root.Object("mode", "pathNormalization", "providers", "rules", "cache", "response", "audit", "bypassCorsPreflight",
+func Decode(raw []byte) (*Config, error) { return config.Decode(raw, DecodeNode) }
+
+// DecodeNode reads a configuration that is a part of a document, which is told of mistakes.
+func DecodeNode(n config.Node) *Config {
+	o := n.Object("mode", "pathNormalization", "providers", "rules", "cache", "response", "audit", "bypassCorsPreflight",
 		"identity")
 	c := &Config{
 		Mode:       decision.DecodeMode(o.Get("mode")),
@@ -131,10 +133,7 @@ func Decode(raw []byte) (*Config, error) {
 			Require: c.decodeRequirement(rule.Require("require", `{"provider": "corp"}`), 0),
 		})
 	}
-	if err := doc.Err(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c
 }
 
 // tellIssuersApart finds the issuers whose names go on where another's ends. A request principal is issuer + "/" + subject,

@@ -15,17 +15,10 @@ import (
 )
 
 // Filter is jwt-filter.
-var Filter = host.Filter{Name: "jwt-filter", Configure: configure}
+var Filter = host.Filter{Name: "jwt-filter", Configure: host.Configured(jwt.Decode, New)}
 
-func configure(h host.Host) (host.Handler, error) {
-	raw, err := h.Configuration()
-	if err != nil {
-		return nil, errors.New("config: the host did not give it: " + err.Error())
-	}
-	c, err := jwt.Decode(raw)
-	if err != nil {
-		return nil, err
-	}
+// New starts the filter with a configuration, which it takes over.
+func New(h host.Host, c *jwt.Config) (host.Handler, error) {
 	p := &plugin{reporter: report.Reporter{
 		Filter: "jwt", Property: "palisade.jwt.decision", Mode: c.Mode, Audit: c.Audit, Response: c.Response,
 	}}

@@ -15,22 +15,15 @@ import (
 )
 
 // Filter is ratelimit-filter.
-var Filter = host.Filter{Name: "ratelimit-filter", Configure: configure}
+var Filter = host.Filter{Name: "ratelimit-filter", Configure: host.Configured(ratelimit.Decode, New)}
 
 // property is where the record is.
 const property = "palisade.ratelimit"
 
 var pluginName = []string{"plugin_name"}
 
-func configure(h host.Host) (host.Handler, error) {
-	raw, err := h.Configuration()
-	if err != nil {
-		return nil, errors.New("config: the host did not give it: " + err.Error())
-	}
-	c, err := ratelimit.Decode(raw)
-	if err != nil {
-		return nil, err
-	}
+// New starts the filter with a configuration, which it takes over.
+func New(h host.Host, c *ratelimit.Config) (host.Handler, error) {
 	name, _, err := h.Property(pluginName)
 	if err != nil {
 		return nil, errors.New("the host did not say the plugin's name: " + err.Error())

@@ -105,9 +105,11 @@ const (
 )
 
 // Decode reads a configuration. The error is config.Mistakes.
-func Decode(raw []byte) (*Config, error) {
-	doc, root := config.Parse(raw)
-	o := root.Object("mode", "limits", "concurrency", "global", "maxKeys", "headers", "pathNormalization", "identity",
+func Decode(raw []byte) (*Config, error) { return config.Decode(raw, DecodeNode) }
+
+// DecodeNode reads a configuration that is a part of a document, which is told of mistakes.
+func DecodeNode(n config.Node) *Config {
+	o := n.Object("mode", "limits", "concurrency", "global", "maxKeys", "headers", "pathNormalization", "identity",
 		"claims", "remoteIP", "response", "audit")
 	c := &Config{
 		Mode:    decision.DecodeMode(o.Get("mode")),
@@ -133,10 +135,7 @@ func Decode(raw []byte) (*Config, error) {
 		checkName(n, l.Name, names)
 		c.Concurrency = append(c.Concurrency, l)
 	}
-	if err := doc.Err(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c
 }
 
 func listOfLimits(n config.Node) []config.Node {

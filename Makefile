@@ -49,6 +49,8 @@ build/$(1).wasm: $(TOOLCHAIN_FILES) $(SHARED_FILES) $(call go-files,$(1))
 endef
 $(foreach filter,$(FILTERS),$(eval $(call filter-rule,$(filter))))
 
+build/palisade-filter.wasm: $(call go-files,jwt-filter authz-filter ratelimit-filter)
+
 # The Go command keeps track of its own dependencies; the timestamps here only avoid starting it.
 build/palisade: go.mod go.sum $(call go-files,cmd filters $(FILTERS))
 	@mkdir -p build

@@ -27,15 +27,21 @@ import (
 // natively and under wazero, here in stock Envoy with real connections, real
 // certificates and, where authz-filter needs claims, real tokens.
 func TestCases(t *testing.T) {
-	for _, filter := range []string{"jwt-filter", "authz-filter", "ratelimit-filter", "waf-filter"} {
-		t.Run(filter, func(t *testing.T) {
-			for _, file := range casetest.LoadAll(t, "../"+filter+"/testdata/*.yaml") {
-				ring := startRing(t, file)
-				for _, c := range file.Cases {
-					t.Run(c.Name, func(t *testing.T) { ring.run(t, c) })
-				}
-			}
-		})
+	for _, filter := range []string{"jwt-filter", "authz-filter", "ratelimit-filter", "waf-filter", "palisade-filter"} {
+		t.Run(filter, func(t *testing.T) { runTables(t, filter, filter) })
+	}
+	for _, section := range []string{"jwt-filter", "authz-filter", "ratelimit-filter"} {
+		t.Run(section+" in palisade-filter", func(t *testing.T) { runTables(t, section, "palisade-filter") })
+	}
+}
+
+// runTables runs one filter's tables through a filter, which may be another that runs the first.
+func runTables(t *testing.T, tables, filter string) {
+	for _, file := range casetest.LoadFor(t, filter, "../"+tables+"/testdata/*.yaml") {
+		ring := startRing(t, filter, file)
+		for _, c := range file.Cases {
+			t.Run(c.Name, func(t *testing.T) { ring.run(t, c) })
+		}
 	}
 }
 
@@ -43,7 +49,8 @@ const ringServer = "spiffe://example.org/ns/test/sa/ring"
 
 // ring is one Envoy with a listener for every configuration of a table.
 type ring struct {
-	filter    string
+	filter    string // that runs
+	tables    string // the filter that the cases are for
 	envoy     *envoy.Envoy
 	ca        *pki.CA
 	listeners map[string]string       // names by configuration
@@ -51,7 +58,7 @@ type ring struct {
 	requests  int
 }
 
-func startRing(t *testing.T, file *casetest.File) *ring {
+func startRing(t *testing.T, filter string, file *casetest.File) *ring {
 	t.Helper()
 	ca, err := pki.NewCA("example.org")
 	require.NoError(t, err)
@@ -63,7 +70,7 @@ func startRing(t *testing.T, file *casetest.File) *ring {
 	files.CA, err = ca.WriteFile(dir)
 	require.NoError(t, err)
 
-	r := &ring{filter: file.Filter, ca: ca, listeners: map[string]string{}, clients: map[string]*pki.KeyPair{}}
+	r := &ring{filter: filter, tables: file.Filter, ca: ca, listeners: map[string]string{}, clients: map[string]*pki.KeyPair{}}
 	upstream := startUpstream(t)
 	b := envoy.Bootstrap{Clusters: []envoy.Cluster{upstream.Cluster("upstream")}}
 	for _, c := range file.Cases {
@@ -87,11 +94,12 @@ func startRing(t *testing.T, file *casetest.File) *ring {
 }
 
 // filters are the chain of a case: its filter and, if it has claims, a
-// jwt-filter before it that verifies the tokens which carry them.
+// jwt-filter before it that verifies the tokens which carry them. Where
+// palisade-filter runs another filter's cases, that is another section.
 func (r *ring) filters(t *testing.T, c *casetest.Case) []envoy.Wasm {
 	t.Helper()
 	chain := []envoy.Wasm{{Name: r.filter, Config: string(c.ConfigJSON(t))}}
-	if r.filter == "ratelimit-filter" {
+	if c.By == "ratelimit-filter" || c.Config["ratelimit"] != nil {
 		chain[0].Plugin = c.Name // each case counts on its own
 	}
 	if c.Request.Claims == nil {
@@ -109,7 +117,17 @@ func (r *ring) filters(t *testing.T, c *casetest.Case) []envoy.Wasm {
 		}
 		all = append(all, object{"provider": name})
 	}
-	config, err := json.Marshal(object{"providers": providers, "rules": []object{{"require": object{"all": all}}}})
+	verify := object{"providers": providers, "rules": []object{{"require": object{"all": all}}}}
+	if r.filter != r.tables {
+		var sections object
+		require.NoError(t, json.Unmarshal([]byte(chain[0].Config), &sections))
+		sections["jwt"] = verify
+		config, err := json.Marshal(sections)
+		require.NoError(t, err)
+		chain[0].Config = string(config)
+		return chain
+	}
+	config, err := json.Marshal(verify)
 	require.NoError(t, err)
 	return append([]envoy.Wasm{{Name: "jwt-filter", Config: string(config)}}, chain...)
 }
@@ -140,7 +158,7 @@ func (r *ring) run(t *testing.T, c *casetest.Case) {
 	entry, err := r.envoy.Entry(ctx, id)
 	require.NoError(t, err)
 	record := entry.Authz
-	switch r.filter {
+	switch c.By {
 	case "jwt-filter":
 		record = entry.JWT
 	case "ratelimit-filter":
@@ -148,7 +166,7 @@ func (r *ring) run(t *testing.T, c *casetest.Case) {
 	case "waf-filter":
 		record = entry.WAF
 	}
-	require.NotNil(t, record, "no record of %s; status %d, %s", r.filter, status, body)
+	require.NotNil(t, record, "no record of %s; status %d, %s", c.By, status, body)
 
 	o := casetest.Outcome{Body: body, Reply: map[string]string{}, Upstream: map[string]string{}, Record: casetest.Record{
 		Filter: record.Filter, Mode: record.Mode, Effect: decision.Effect(record.Effect), Policy: record.Policy,
@@ -165,7 +183,7 @@ func (r *ring) run(t *testing.T, c *casetest.Case) {
 		o.Status = status
 	}
 	c.Expect.Check(t, o)
-	if r.filter == "jwt-filter" && o.Passed && record.RequestPrincipal != "" {
+	if c.By == "jwt-filter" && o.Passed && record.RequestPrincipal != "" {
 		var claims map[string]map[string]any
 		require.NoError(t, json.Unmarshal([]byte(entry.Claims), &claims), "the access log has the claims")
 		assert.Equal(t, record.RequestPrincipal, fmt.Sprintf("%s/%s", claims[record.Policy]["iss"], claims[record.Policy]["sub"]))

@@ -14,6 +14,7 @@ import (
 	"github.com/palisade-mesh/palisade/authz-filter/authz"
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/jwt-filter/jwt"
+	"github.com/palisade-mesh/palisade/palisade-filter/palisade"
 	"github.com/palisade-mesh/palisade/ratelimit-filter/ratelimit"
 	"github.com/palisade-mesh/palisade/waf-filter/waf"
 )
@@ -26,8 +27,11 @@ var decoders = map[string]func([]byte) error{
 	"jwt-filter":       func(raw []byte) error { _, err := jwt.Decode(raw); return err },
 	"authz-filter":     func(raw []byte) error { _, err := authz.Decode(raw); return err },
 	"ratelimit-filter": func(raw []byte) error { _, err := ratelimit.Decode(raw); return err },
+	"palisade-filter":  func(raw []byte) error { _, err := palisade.Decode(raw); return err },
 	"waf-filter":       checkWAF,
 }
+
+const filterNames = "jwt-filter, authz-filter, ratelimit-filter, palisade-filter or waf-filter"
 
 // checkWAF has the engine read the directives, too.
 func checkWAF(raw []byte) error {
@@ -45,7 +49,7 @@ func checkCommand() *cli.Command {
 		Usage:     "say what is wrong with a configuration, as the filter would at start",
 		ArgsUsage: "FILE (YAML or JSON; - is standard input)",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "filter", Aliases: []string{"f"}, Usage: "jwt-filter, authz-filter, ratelimit-filter or waf-filter", Required: true, Destination: &filter},
+			&cli.StringFlag{Name: "filter", Aliases: []string{"f"}, Usage: filterNames, Required: true, Destination: &filter},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "text or json", Value: "text", Destination: &output},
 		},
 		Action: func(_ context.Context, c *cli.Command) error {
@@ -57,7 +61,7 @@ func checkCommand() *cli.Command {
 			}
 			decode := decoders[filter]
 			if decode == nil {
-				return fmt.Errorf("check: -f %s: expected jwt-filter, authz-filter, ratelimit-filter or waf-filter", filter)
+				return fmt.Errorf("check: -f %s: expected %s", filter, filterNames)
 			}
 			name := c.Args().First()
 			source, err := read(name, c.Root().Reader)

@@ -26,6 +26,11 @@ func TestCheck(t *testing.T) {
 			[]string{`:1:7: $.mode: found "on", expected one of enforce, dry-run`, `:2:16: $.defaultAction: found "maybe", expected one of deny, allow`}},
 		{"what is missing is at its parent", "jwt-filter", "providers:\n  corp:\n    issuer: https://idp.example\n",
 			[]string{`$.providers.corp.jwks: missing`}},
+		{"every section's mistakes", "palisade-filter", "authz:\n  defaultAction: maybe\nratelimit:\n  limits:\n    - {name: a, rate: {requests: 0, per: 1s}}\n",
+			[]string{`:2:18: $.authz.defaultAction: found "maybe"`, `:5:34: $.ratelimit.limits[0].rate.requests: found 0`}},
+		{"an unknown section", "palisade-filter", "authz: {}\nwaf: {}\n", []string{`:2:6: $.waf: unknown field; known here: jwt, authz, ratelimit`}},
+		{"no section", "palisade-filter", "{}", []string{`:1:1: $: nothing is configured`}},
+		{"sections", "palisade-filter", "authz: {}\nratelimit: {}\n", nil},
 		{"wrong directive", "waf-filter", "rules:\n  - SecRuleEngine On\n  - |\n    SecNonsense 1\n", []string{":3:5: $.rules[1]: line 1, SecNonsense"}},
 		{"not YAML", "authz-filter", "policies: [\n", []string{":1:"}},
 	}

@@ -39,8 +39,12 @@ type Case struct {
 	// CEL is what each expression of the configuration comes to (a bool, text or number, or null for an error), for
 	// the rings that have no engine; in Envoy it is evaluated.
 	CEL map[string]any `json:"cel"`
+	// By is the filter whose decision it is, for a filter of several. Default: the table's.
+	By string `json:"by"`
 	// Envoy is the status with which Envoy itself refuses the request, before any filter sees it.
 	Envoy int `json:"envoyRefuses"`
+
+	section string // of the configuration in which Config is to stand; "": it is the whole
 }
 
 // Request is a request in the words of a policy's author.
@@ -120,8 +124,29 @@ func LoadAll(t *testing.T, pattern string) []*File {
 	return files
 }
 
+// LoadFor is LoadAll for a filter that decides the tables' cases: the one that they are for, or palisade-filter, which runs
+// that filter with what stands in a section of its own configuration.
+func LoadFor(t *testing.T, filter, pattern string) []*File {
+	t.Helper()
+	files := LoadAll(t, pattern)
+	for _, file := range files {
+		if file.Filter == filter {
+			continue
+		}
+		require.Equal(t, "palisade-filter", filter, "%s is for %s", pattern, file.Filter)
+		for _, c := range file.Cases {
+			c.section = strings.TrimSuffix(file.Filter, "-filter")
+		}
+	}
+	return files
+}
+
 func (c *Case) complete(t *testing.T, f *File) {
 	t.Helper()
+	if c.By == "" {
+		c.By = f.Filter
+	}
+	require.Contains(t, recordProperty, c.By, "%s: no filter whose decision is looked at", c.Name)
 	if c.Config == nil {
 		c.Config = f.Config
 	}
@@ -167,7 +192,11 @@ func (c *Case) placeTokens(t *testing.T) {
 // ConfigJSON is the case's configuration, with the test keys in place of "$keys".
 func (c *Case) ConfigJSON(t *testing.T) []byte {
 	t.Helper()
-	text, err := json.Marshal(c.Config)
+	config := c.Config
+	if c.section != "" {
+		config = map[string]any{c.section: config}
+	}
+	text, err := json.Marshal(config)
 	require.NoError(t, err)
 	return []byte(strings.ReplaceAll(string(text), `"$keys"`, testKeys.jwks(t)))
 }

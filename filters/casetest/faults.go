@@ -15,7 +15,7 @@ import (
 // the request. No fault may let a request pass that does not pass without it, or let it pass with a header
 // that must not reach the upstream.
 func Faults(t *testing.T, f host.Filter, pattern string) {
-	for _, file := range LoadAll(t, pattern) {
+	for _, file := range LoadFor(t, f.Name, pattern) {
 		for _, c := range file.Cases {
 			t.Run(c.Name, func(t *testing.T) {
 				calls, _, _ := c.withFault(t, f, func(int, string) bool { return false })

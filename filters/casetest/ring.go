@@ -19,8 +19,7 @@ var recordProperty = map[string]string{"jwt-filter": "palisade.jwt.decision", "a
 
 // Native runs every case of the tables through a filter's own code, with a host that is a fake.
 func Native(t *testing.T, f host.Filter, pattern string) {
-	for _, file := range LoadAll(t, pattern) {
-		require.Equal(t, f.Name, file.Filter)
+	for _, file := range LoadFor(t, f.Name, pattern) {
 		for _, c := range file.Cases {
 			t.Run(c.Name, func(t *testing.T) {
 				h := c.host(t)
@@ -31,7 +30,7 @@ func Native(t *testing.T, f host.Filter, pattern string) {
 				require.NoError(t, c.before(h, request))
 				action, err := request()
 				require.NoError(t, err)
-				c.Expect.Check(t, outcome(t, f.Name, h, action))
+				c.Expect.Check(t, outcome(t, c, h, action))
 			})
 		}
 	}
@@ -43,8 +42,7 @@ func Wasm(t *testing.T, filter, artifact, pattern string) {
 	m, err := wasmtest.Load(ctx, artifact)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, m.Close(ctx)) }()
-	for _, file := range LoadAll(t, pattern) {
-		require.Equal(t, filter, file.Filter)
+	for _, file := range LoadFor(t, filter, pattern) {
 		for _, c := range file.Cases {
 			t.Run(c.Name, func(t *testing.T) {
 				h := c.host(t)
@@ -54,7 +52,7 @@ func Wasm(t *testing.T, filter, artifact, pattern string) {
 				require.NoError(t, c.before(h, vm.Request))
 				action, err := vm.Request()
 				require.NoError(t, err)
-				c.Expect.Check(t, outcome(t, filter, h, action))
+				c.Expect.Check(t, outcome(t, c, h, action))
 			})
 		}
 	}
@@ -132,7 +130,7 @@ func engine(results map[string]any) map[string]func([]byte) ([]byte, error) {
 	}
 }
 
-func outcome(t *testing.T, filter string, h *hosttest.Host, action host.Action) Outcome {
+func outcome(t *testing.T, c *Case, h *hosttest.Host, action host.Action) Outcome {
 	t.Helper()
 	o := Outcome{Passed: action == host.Continue && h.Sent == nil, Upstream: map[string]string{}, Reply: map[string]string{}}
 	require.Equal(t, o.Passed, action == host.Continue, "a reply was sent and yet the request continues")
@@ -148,6 +146,6 @@ func outcome(t *testing.T, filter string, h *hosttest.Host, action host.Action) 
 			o.Reply[p[0]] = p[1]
 		}
 	}
-	o.Record = ParseRecord(t, h.Properties[recordProperty[filter]])
+	o.Record = ParseRecord(t, h.Properties[recordProperty[c.By]])
 	return o
 }

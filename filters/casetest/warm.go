@@ -43,13 +43,12 @@ func WasmWarm(t *testing.T, filter, artifact, pattern string) {
 }
 
 // forgets tells whether the case is about requests that have been counted, so that those of other cases must not be.
-func (c *Case) forgets() bool { return c.Config["limits"] != nil }
+func (c *Case) forgets() bool { return c.Config["limits"] != nil || c.Config["ratelimit"] != nil }
 
 type startFunc func(t *testing.T, h *hosttest.Host) (request func() (host.Action, error), err error)
 
 func forEachConfig(t *testing.T, filter, pattern string, start startFunc) {
-	for _, file := range LoadAll(t, pattern) {
-		require.Equal(t, filter, file.Filter)
+	for _, file := range LoadFor(t, filter, pattern) {
 		workers := map[string]*worker{}
 		for _, c := range file.Cases {
 			h := c.host(t)
@@ -62,7 +61,7 @@ func forEachConfig(t *testing.T, filter, pattern string, start startFunc) {
 			w.turns = append(w.turns, turn{c, h.Headers, h.Properties})
 		}
 		for _, w := range workers {
-			t.Run(w.turns[0].c.Name+" and others", func(t *testing.T) { w.run(t, filter, start) })
+			t.Run(w.turns[0].c.Name+" and others", func(t *testing.T) { w.run(t, start) })
 		}
 	}
 }
@@ -80,7 +79,7 @@ type turn struct {
 	properties map[string]string
 }
 
-func (w *worker) run(t *testing.T, filter string, start startFunc) {
+func (w *worker) run(t *testing.T, start startFunc) {
 	request, err := start(t, w.host)
 	require.NoError(t, err, strings.Join(w.host.Logs, "\n"))
 	random := rand.New(rand.NewPCG(1, uint64(len(w.turns))))
@@ -95,7 +94,7 @@ func (w *worker) run(t *testing.T, filter string, start startFunc) {
 			action, err := request()
 			require.NoError(t, err)
 			t.Run(turn.c.Name, func(t *testing.T) {
-				turn.c.Expect.Check(t, outcome(t, filter, w.host, action))
+				turn.c.Expect.Check(t, outcome(t, turn.c, w.host, action))
 			})
 		}
 	}

@@ -47,6 +47,14 @@ func TestJWKS(t *testing.T) {
 		return testRequestsWait(t, k)
 	})
 	k.add("unknown key IDs", testUnknownKeyIDs)
+	for name, prepare := range map[string]scenario{
+		"fetched once for all": testOneFetcher, "requests wait": testRequestsWait, "unknown key IDs": testUnknownKeyIDs, "back-off": testBackOff,
+	} {
+		k.add(name+" in palisade-filter", func(t *testing.T, k *keyed) func(*testing.T, *keyed) {
+			k.combined = true
+			return prepare(t, k)
+		})
+	}
 	k.add("back-off", testBackOff)
 	k.add("weak keys beside good ones", testWeakKeys)
 	k.add("no such cluster", testNoCluster)
@@ -86,6 +94,7 @@ type keyed struct {
 	first    idp.Answer     // nil: the server is down at first
 
 	noCluster, noEndpoint bool // in Envoy
+	combined              bool // with the other filters, in palisade-filter
 	stopIteration         bool // the plugin has allow_on_headers_stop_iteration
 
 	address string // of the listener
@@ -151,9 +160,16 @@ func (k *keyed) serverCluster() envoy.Cluster {
 // listener has the scenario's filter.
 func (k *keyed) listener(t *testing.T) envoy.Listener {
 	t.Helper()
-	return envoy.Listener{Name: k.slug, Cluster: "upstream", Filters: []envoy.Wasm{{
-		Name: "jwt-filter", Config: k.config(t), StopIteration: k.stopIteration,
-	}}}
+	filter := envoy.Wasm{Name: "jwt-filter", Config: k.config(t), StopIteration: k.stopIteration}
+	if k.combined {
+		filter.Name = "palisade-filter"
+		// The others let everybody pass, and have ticks of their own.
+		filter.Config = `{"jwt": ` + filter.Config + `,
+			"authz": {"policies": [{"name": "nobody", "action": "DENY", "rules": [{"when": [{"key": "request.auth.claims[sub]", "values": ["nobody"]}]}]}],
+				"defaultAction": "allow"},
+			"ratelimit": {"concurrency": [{"name": "all", "max": 1000000}]}}`
+	}
+	return envoy.Listener{Name: k.slug, Cluster: "upstream", Filters: []envoy.Wasm{filter}}
 }
 
 func (k *keyed) config(t *testing.T) string {

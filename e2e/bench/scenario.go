@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -61,7 +62,7 @@ func (s scenario) chain() []filter {
 // scenarios is what is measured: one row for each. A module is named as its file in the build folder.
 func scenarios() []scenario {
 	few, many, crossed := numbered(20), numbered(10_000), cross(100, 100)
-	return append([]scenario{
+	return slices.Concat([]scenario{
 		{baseline, nil, last(few), http.StatusOK},
 		{"empty", []filter{empty("bench/empty")}, last(few), http.StatusOK},
 		{"empty-stripped", []filter{empty("bench/empty-stripped")}, last(few), http.StatusOK},
@@ -72,7 +73,7 @@ func scenarios() []scenario {
 		{"rbac-10000-denied", []filter{rbac(many)}, denied(many), http.StatusForbidden},
 		{"authz-10000-denied", []filter{authz(many)}, denied(many), http.StatusForbidden},
 		{"authz-10000-cross", []filter{authz(crossed)}, last(crossed), http.StatusOK},
-	}, append(jwtScenarios(), limitScenarios()...)...)
+	}, jwtScenarios(), limitScenarios(), rowScenarios())
 }
 
 // callScenarios are for instructions only: each call is too cheap for a clock. Those of requests with a token, because the
@@ -97,7 +98,7 @@ type comparison struct {
 }
 
 func comparisons() []comparison {
-	return append([]comparison{
+	return slices.Concat([]comparison{
 		{"empty-stripped", "empty"},
 		{"authz-20", "empty"},
 		{"authz-10000", "authz-20"},
@@ -105,7 +106,7 @@ func comparisons() []comparison {
 		{"authz-20", "rbac-20"},
 		{"authz-10000", "rbac-10000"},
 		{"authz-10000-denied", "rbac-10000-denied"},
-	}, append(jwtComparisons(), limitComparisons()...)...)
+	}, jwtComparisons(), limitComparisons(), rowComparisons())
 }
 
 // startups is what is started, with how many policies, to see what a configuration costs before the first request.

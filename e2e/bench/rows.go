@@ -1,0 +1,40 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// rowScenarios have all that a request passes: a verified token, 20 policies and one limit, by Envoy's own three filters, with
+// and without a cache of tokens, by our three, and by the one that has them in it.
+func rowScenarios() []scenario {
+	few, r := numbered(20), withToken(jose.RS256)
+	native := func(v verification) []filter { return []filter{jwtAuthn(v), rbac(few), localRateLimit(1_000_000_000)} }
+	perUser := limit("claim", endless, "claim:sub")
+	return []scenario{
+		{"native-row", native(verification{jose.RS256, false, false}), r, http.StatusOK},
+		{"native-row-cached", native(cachedRS256), r, http.StatusOK},
+		{"row-cached", []filter{jwtFilter(cachedRS256), authz(few), rateLimit(nobody, perUser)}, r, http.StatusOK},
+		{"palisade-cached", []filter{wasm("palisade-filter", func() string { return rowConfig(few, perUser) })}, r, http.StatusOK},
+	}
+}
+
+func rowConfig(services []service, limits ...object) string {
+	return compact(object{
+		"jwt":       json.RawMessage(jwtConfig(cachedRS256)),
+		"authz":     json.RawMessage(authzConfig(services)),
+		"ratelimit": json.RawMessage(rateLimitConfig(object{}, nobody, limits...)),
+	})
+}
+
+func rowComparisons() []comparison {
+	return []comparison{
+		{"palisade-cached", "native-row-cached"},
+		{"palisade-cached", "native-row"},
+		{"row-cached", "native-row-cached"},
+		{"row-cached", "native-row"},
+		{"palisade-cached", "row-cached"},
+	}
+}

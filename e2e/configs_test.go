@@ -19,6 +19,7 @@ import (
 // configTests exercises every file in envoy-configs/.
 var configTests = map[string]func(*testing.T, *configs.Credentials){
 	"sidecar-inbound.yaml":   testSidecarInbound,
+	"sidecar-palisade.yaml":  testSidecarPalisade,
 	"gateway.yaml":           testGateway,
 	"gateway-ratelimit.yaml": testGatewayRateLimit,
 	"gateway-waf.yaml":       testGatewayWAF,
@@ -51,7 +52,7 @@ func TestConfigsAsTheyAre(t *testing.T) {
 	dir := t.TempDir()
 	_, err = configs.Issue(filepath.Join(dir, "build", "certs"))
 	require.NoError(t, err)
-	for _, filter := range []string{"jwt-filter", "authz-filter", "ratelimit-filter", "waf-filter"} {
+	for _, filter := range []string{"jwt-filter", "authz-filter", "ratelimit-filter", "waf-filter", "palisade-filter"} {
 		file, err := envoy.WasmFile(filter)
 		require.NoError(t, err)
 		require.NoError(t, os.Symlink(file, filepath.Join(dir, "build", filter+".wasm")))
@@ -71,8 +72,21 @@ func testSidecarJWTAuthn(t *testing.T, credentials *configs.Credentials) {
 	testInbound(t, credentials, "sidecar-jwt-authn.yaml", 15030, 15036)
 }
 
+func testSidecarPalisade(t *testing.T, credentials *configs.Credentials) {
+	sidecar := testInbound(t, credentials, "sidecar-palisade.yaml", 15070, 15076)
+	url, backend := "https://"+sidecar.Listener("inbound")+"/records/42", credentials.ClientTLS(mesh.Backend, mesh.Database)
+	statuses := map[int]int{}
+	for range 25 {
+		status, _ := get(t, backend, url, bearer(t, credentials, "read"))
+		statuses[status]++
+	}
+	assert.Positive(t, statuses[http.StatusOK])
+	assert.Positive(t, statuses[http.StatusTooManyRequests], "each user has 20 at once")
+	assert.Len(t, statuses, 2)
+}
+
 // testInbound exercises a sidecar of the database, however it verifies tokens.
-func testInbound(t *testing.T, credentials *configs.Credentials, name string, admin, inbound int) {
+func testInbound(t *testing.T, credentials *configs.Credentials, name string, admin, inbound int) *envoy.Envoy {
 	upstream := startUpstream(t)
 	bootstrap, err := credentials.Render(name, map[int]int{admin: 0, inbound: 0, 8080: upstream.Port()})
 	require.NoError(t, err)
@@ -95,6 +109,7 @@ func testInbound(t *testing.T, credentials *configs.Credentials, name string, ad
 	assert.Equal(t, http.StatusUnauthorized, status)
 	assert.EqualValues(t, 2, upstream.Requests(), "a refused request must not reach the application")
 	assert.NotContains(t, sidecar.Log().String()+sidecar.AccessLog().String(), elsewhere, "callers do not choose the address of the record")
+	return sidecar
 }
 
 func testGateway(t *testing.T, credentials *configs.Credentials) {

@@ -14,7 +14,7 @@ import (
 
 // TestRowDecides asks palisade-filter itself: each of its three has something to decide about the request.
 func TestRowDecides(t *testing.T) {
-	h := &hosttest.Host{Config: []byte(rowConfig(numbered(20), limit("claim", endless, "claim:sub")))}
+	h := &hosttest.Host{Config: []byte(rowConfig(numbered(20), object{}, limit("claim", endless, "claim:sub")))}
 	handler, err := plugin.Filter.Configure(h)
 	require.NoError(t, err)
 	r := withToken(jose.RS256)

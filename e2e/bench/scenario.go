@@ -87,6 +87,8 @@ func callScenarios() []scenario {
 	for _, name := range []string{"now", "headers", "count", "remove", "set", "claims", "record", "peer", "address", "get", "put"} {
 		scenarios = append(scenarios, call(name, name))
 	}
+	// All that palisade-filter makes for a request of rowScenarios, but for what it does to the response.
+	scenarios = append(scenarios, call("row", "now headers count remove claims peer address record count record count get put record count"))
 	metadata := call("metadata", "metadata")
 	metadata.request = withClaims(claimsOfJWTAuthn)
 	return append(scenarios, metadata)

@@ -89,10 +89,7 @@ func run(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(*dir, scriptFile), script, 0o644); err != nil {
 		return err
 	}
-	r := &report{
-		Date: time.Now().UTC().Format(time.DateOnly), CPUs: runtime.NumCPU(), Pinned: runtime.NumCPU() > 1,
-		LoadBefore: loadAverage(), Rounds: *rounds, Seconds: *turn, Connections: connections,
-	}
+	r := &report{conditions: newConditions(*rounds, float64(*turn), connections)}
 	if *counted {
 		if err := runInstructions(ctx, r, wanted); err != nil {
 			return err

@@ -95,7 +95,7 @@ func TestScaled(t *testing.T) {
 		CPURatio: spread{1.375, 1.25, 1.5}, Gain: spread{1.6, 1.2, 2},
 	}, results[0])
 	results[1].LostSwaps = [2]float64{0, 0.00125}
-	text := (&report{CPUs: 2, Scaling: results[1:], ScalingStolen: 1.25}).String()
+	text := (&report{conditions: conditions{CPUs: 2}, Scaling: results[1:], ScalingStolen: 1.25}).String()
 	assert.Equal(t, `
 One worker and two, which share 2 CPUs with wrk; 1.2 % of the time stolen by the hypervisor.
 

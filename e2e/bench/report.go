@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
-// report is all that was measured, as it is written to build/bench.json.
-type report struct {
+// conditions are those that a report's figures were had under.
+type conditions struct {
 	Date       string `json:"date"`
 	Envoy      string `json:"envoy"`
 	CPUs       int    `json:"cpus"`
@@ -17,8 +19,32 @@ type report struct {
 	// Stolen is what the hypervisor took during the rounds, in percent. Above a few, CPU times are not Envoy's alone.
 	Stolen      float64 `json:"stolenPercent"`
 	Rounds      int     `json:"rounds"`
-	Seconds     int     `json:"seconds"` // of a turn
+	Seconds     float64 `json:"seconds"` // of a turn
 	Connections int     `json:"connections"`
+}
+
+func newConditions(rounds int, seconds float64, connections int) conditions {
+	return conditions{
+		Date: time.Now().UTC().Format(time.DateOnly), CPUs: runtime.NumCPU(), Pinned: runtime.NumCPU() > 1,
+		LoadBefore: loadAverage(), Rounds: rounds, Seconds: seconds, Connections: connections,
+	}
+}
+
+// write says them, and whether what makes the load had a CPU of its own.
+func (c *conditions) write(b *strings.Builder, apart, together string) {
+	where := apart
+	if !c.Pinned {
+		where = together + " on the same CPU: do not trust these figures"
+	}
+	fmt.Fprintf(b, "%s, Envoy %s, one worker, %d CPUs, %s.\n", c.Date, c.Envoy, c.CPUs, where)
+	fmt.Fprintf(b, "Medians (least to most) of %d rounds of %.3g s, %d connections. Load average %s before, %s after; "+
+		"%.1f %% of the time stolen by the hypervisor.\n\n",
+		c.Rounds, c.Seconds, c.Connections, c.LoadBefore, c.LoadAfter, c.Stolen)
+}
+
+// report is all that was measured, as it is written to build/bench.json.
+type report struct {
+	conditions
 
 	Scenarios []row     `json:"scenarios,omitempty"`
 	Ratios    []ratio   `json:"ratios,omitempty"`
@@ -135,15 +161,7 @@ func (r *report) String() string {
 }
 
 func (r *report) writeScenarios(b *strings.Builder) {
-	pinned := "Envoy and wrk each on a CPU of their own"
-	if !r.Pinned {
-		pinned = "Envoy and wrk on the same CPU: do not trust these figures"
-	}
-	fmt.Fprintf(b, "%s, Envoy %s, one worker, %d CPUs, %s.\n", r.Date, r.Envoy, r.CPUs, pinned)
-	fmt.Fprintf(b, "Medians (least to most) of %d rounds of %d s, %d connections. Load average %s before, %s after; "+
-		"%.1f %% of the time stolen by the hypervisor.\n\n",
-		r.Rounds, r.Seconds, r.Connections, r.LoadBefore, r.LoadAfter, r.Stolen)
-
+	r.write(b, "Envoy and wrk each on a CPU of their own", "Envoy and wrk")
 	fmt.Fprintln(b, "| scenario | CPU us/request | added us | requests/s | p50 us | p99 us | p99.9 us | longest ms | RSS MB |")
 	fmt.Fprintln(b, "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, s := range r.Scenarios {

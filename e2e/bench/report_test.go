@@ -145,7 +145,7 @@ func TestInstructions(t *testing.T) {
 		{Name: baselineToken, Base: baselineToken, PerRequest: 100_000},
 		{Name: "b", Base: baselineToken, PerRequest: 125_040},
 	})
-	r := &report{Date: "2026-01-02", Envoy: "1.40.0", Instructions: counted,
+	r := &report{conditions: conditions{Date: "2026-01-02", Envoy: "1.40.0"}, Instructions: counted,
 		InstructionRatios: newInstructionRatios([]comparison{{"b", "a"}, {"b", "absent"}, {"absent", "a"}, {"a", baseline}}, counted)}
 	assert.Equal(t, `2026-01-02, Envoy 1.40.0, one worker, under callgrind. Thousands of instructions of the whole Envoy, mean of 2000 requests.
 
@@ -189,8 +189,10 @@ func TestRatios(t *testing.T) {
 
 func TestMarkdown(t *testing.T) {
 	r := &report{
-		Date: "2026-01-02", Envoy: "1.40.0", CPUs: 2, Pinned: true, LoadBefore: "0.10", LoadAfter: "1.20", Stolen: 2.5,
-		Rounds: 3, Seconds: 1, Connections: 8,
+		conditions: conditions{
+			Date: "2026-01-02", Envoy: "1.40.0", CPUs: 2, Pinned: true, LoadBefore: "0.10", LoadAfter: "1.20", Stolen: 2.5,
+			Rounds: 3, Seconds: 1, Connections: 8,
+		},
 		Scenarios: newRows(testScenarios, testSamples),
 		Ratios:    newRatios([]comparison{{"b", "a"}}, testScenarios, testSamples),
 		Startup: []startup{

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -105,10 +104,7 @@ func runWAF(ctx context.Context, args []string) error {
 	if o.all {
 		return w.sendAll(ctx)
 	}
-	r := &wafReport{
-		Date: time.Now().UTC().Format(time.DateOnly), CPUs: runtime.NumCPU(), Pinned: runtime.NumCPU() > 1, LoadBefore: loadAverage(),
-		Rounds: o.rounds, Seconds: o.turn.Seconds(), Connections: o.connections,
-	}
+	r := &wafReport{conditions: newConditions(o.rounds, o.turn.Seconds(), o.connections)}
 	if o.starts > 0 {
 		// First, while this process may still use all CPUs and no other Envoy is there.
 		if r.Starts, err = w.measureStarts(ctx); err != nil {

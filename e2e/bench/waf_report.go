@@ -7,17 +7,7 @@ import (
 
 // wafReport is all that was measured, as it is written to build/bench-waf.json.
 type wafReport struct {
-	Date       string `json:"date"`
-	Envoy      string `json:"envoy"`
-	CPUs       int    `json:"cpus"`
-	Pinned     bool   `json:"pinned"`
-	LoadBefore string `json:"loadBefore"`
-	LoadAfter  string `json:"loadAfter"`
-	// Stolen is what the hypervisor took during the rounds, in percent.
-	Stolen      float64 `json:"stolenPercent"`
-	Rounds      int     `json:"rounds"`
-	Seconds     float64 `json:"seconds"` // of a turn
-	Connections int     `json:"connections"`
+	conditions
 
 	Starts []wafStart `json:"starts,omitempty"`
 	Rows   []wafRow   `json:"rows"`
@@ -95,13 +85,7 @@ func wafSpread(samples []wafSample, value func(*turnResult) float64) spread {
 // String is the report as Markdown.
 func (r *wafReport) String() string {
 	var b strings.Builder
-	pinned := "Envoy on a CPU of its own"
-	if !r.Pinned {
-		pinned = "Envoy and the load on the same CPU: do not trust these figures"
-	}
-	fmt.Fprintf(&b, "%s, Envoy %s, one worker, %d CPUs, %s.\n", r.Date, r.Envoy, r.CPUs, pinned)
-	fmt.Fprintf(&b, "Medians (least to most) of %d rounds of %.3g s, %d connections. Load average %s before, %s after; "+
-		"%.1f %% of the time stolen by the hypervisor.\n\n", r.Rounds, r.Seconds, r.Connections, r.LoadBefore, r.LoadAfter, r.Stolen)
+	r.write(&b, "Envoy on a CPU of its own", "Envoy and the load")
 	fmt.Fprintln(&b, "| scenario | filter | CPU us/request | added us | of the peer's | requests/s | p50 ms | p99 ms | requests | RSS MB |")
 	fmt.Fprintln(&b, "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, row := range r.Rows {

@@ -60,15 +60,7 @@ type ring struct {
 
 func startRing(t *testing.T, filter string, file *casetest.File) *ring {
 	t.Helper()
-	ca, err := pki.NewCA("example.org")
-	require.NoError(t, err)
-	server, err := ca.Issue(pki.WithIDs(ringServer))
-	require.NoError(t, err)
-	dir := t.TempDir()
-	files, err := server.WriteFiles(dir, "ring")
-	require.NoError(t, err)
-	files.CA, err = ca.WriteFile(dir)
-	require.NoError(t, err)
+	ca, files := newServerCA(t, ringServer)
 
 	r := &ring{filter: filter, tables: file.Filter, ca: ca, listeners: map[string]string{}, clients: map[string]*pki.KeyPair{}}
 	upstream := startUpstream(t)

@@ -79,24 +79,17 @@ type inRow struct {
 
 func startInRow(t *testing.T) *inRow {
 	t.Helper()
-	ca, err := pki.NewCA("example.org")
-	require.NoError(t, err)
+	ca, files := newServerCA(t, ringServer)
 	r := &inRow{ca: ca, seen: map[string]int{}, tokens: inRowTokens(t)}
 	for _, uris := range inrow.Peers {
 		var pair *pki.KeyPair
 		if uris != nil {
+			var err error
 			pair, err = ca.Issue(pki.WithIDs(uris...))
 			require.NoError(t, err)
 		}
 		r.clients = append(r.clients, pair)
 	}
-	server, err := ca.Issue(pki.WithIDs(ringServer))
-	require.NoError(t, err)
-	dir := t.TempDir()
-	files, err := server.WriteFiles(dir, "server")
-	require.NoError(t, err)
-	files.CA, err = ca.WriteFile(dir)
-	require.NoError(t, err)
 
 	upstream := startUpstream(t)
 	row := envoy.Bootstrap{Clusters: []envoy.Cluster{upstream.Cluster("upstream")}}

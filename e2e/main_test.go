@@ -19,6 +19,7 @@ import (
 
 	"github.com/palisade-mesh/palisade/e2e/envoy"
 	"github.com/palisade-mesh/palisade/e2e/mesh"
+	"github.com/palisade-mesh/palisade/e2e/pki"
 )
 
 func TestMain(m *testing.M) {
@@ -61,6 +62,21 @@ func tryEnvoy(t *testing.T, o envoy.Options) (*envoy.Envoy, error) {
 		assert.NoError(t, e.Stop())
 	})
 	return e, nil
+}
+
+// newServerCA is a CA, with the files of a server to which it has given an identity.
+func newServerCA(t *testing.T, id string) (*pki.CA, pki.Files) {
+	t.Helper()
+	ca, err := pki.NewCA("example.org")
+	require.NoError(t, err)
+	server, err := ca.Issue(pki.WithIDs(id))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	files, err := server.WriteFiles(dir, "server")
+	require.NoError(t, err)
+	files.CA, err = ca.WriteFile(dir)
+	require.NoError(t, err)
+	return ca, files
 }
 
 func startUpstream(t *testing.T) *envoy.Upstream {

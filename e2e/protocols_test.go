@@ -28,7 +28,6 @@ import (
 
 	"github.com/palisade-mesh/palisade/e2e/envoy"
 	"github.com/palisade-mesh/palisade/e2e/idp"
-	"github.com/palisade-mesh/palisade/e2e/pki"
 )
 
 // TestProtocols has jwt-filter before applications that speak something else
@@ -69,15 +68,7 @@ func startProtocols(t *testing.T) *protocols {
 // that echoes.
 func (p *protocols) start(t *testing.T, filters map[string]envoy.Wasm) {
 	t.Helper()
-	ca, err := pki.NewCA("example.org")
-	require.NoError(t, err)
-	server, err := ca.Issue(pki.WithIDs(protocolsServer))
-	require.NoError(t, err)
-	dir := t.TempDir()
-	files, err := server.WriteFiles(dir, "protocols")
-	require.NoError(t, err)
-	files.CA, err = ca.WriteFile(dir)
-	require.NoError(t, err)
+	ca, files := newServerCA(t, protocolsServer)
 	p.tls, p.echo = ca.ClientConfig(nil, protocolsServer), startUpstream(t)
 	p.sockets = &webSockets{}
 	sockets := serve(t, p.sockets, false)

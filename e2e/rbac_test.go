@@ -68,17 +68,11 @@ type duel struct {
 
 func startDuel(t *testing.T) *duel {
 	t.Helper()
-	ca, err := pki.NewCA("example.org")
-	require.NoError(t, err)
+	ca, files := newServerCA(t, ringServer)
 	d := &duel{ca: ca, clients: map[string]*pki.KeyPair{}, features: map[string]int{}}
 	for _, peer := range rbac.Peers {
 		d.clients[peer] = issue(t, ca, peer)
 	}
-	dir := t.TempDir()
-	files, err := issue(t, ca, ringServer).WriteFiles(dir, "server")
-	require.NoError(t, err)
-	files.CA, err = ca.WriteFile(dir)
-	require.NoError(t, err)
 
 	upstream := startUpstream(t)
 	b := envoy.Bootstrap{Clusters: []envoy.Cluster{upstream.Cluster("upstream")}}

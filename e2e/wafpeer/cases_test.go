@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"strconv"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/palisade-mesh/palisade/e2e/coreruleset"
 	"github.com/palisade-mesh/palisade/filters/casetest"
+	"github.com/palisade-mesh/palisade/waf-filter/benign"
 )
 
 // comparison is a request for both filters.
@@ -96,39 +96,14 @@ func tableSettings(t *testing.T, c *casetest.Case, known map[string]*settings) *
 
 // benignCases are waf-filter's requests that nobody means any harm with.
 func benignCases(t *testing.T) []*comparison {
-	text, err := os.ReadFile("../../waf-filter/waf/testdata/benign.yaml")
+	list, err := benign.Load()
 	require.NoError(t, err)
-	var list []struct {
-		Method  string            `yaml:"method"`
-		Path    string            `yaml:"path"`
-		Headers map[string]string `yaml:"headers"`
-		Type    string            `yaml:"type"`
-		Body    string            `yaml:"body"`
-		JSON    string            `yaml:"json"`
-		Form    string            `yaml:"form"`
-	}
-	require.NoError(t, yaml.UnmarshalWithOptions(text, &list, yaml.Strict()))
 	require.GreaterOrEqual(t, len(list), 100)
 	var cases []*comparison
-	for i, b := range list {
-		if b.Method == "" {
-			b.Method = "GET"
-		}
-		headers := [][2]string{{"user-agent", "Mozilla/5.0"}, {"accept", "*/*"}}
-		switch {
-		case b.JSON != "":
-			b.Type, b.Body = "application/json", b.JSON
-		case b.Form != "":
-			b.Type, b.Body = "application/x-www-form-urlencoded", b.Form
-		}
-		if b.Type != "" {
-			headers = append(headers, [2]string{"content-type", b.Type}, [2]string{"content-length", strconv.Itoa(len(b.Body))})
-		}
-		for name, value := range b.Headers {
-			headers = append(headers, [2]string{name, value})
-		}
+	for i := range list {
+		r := &list[i]
 		cases = append(cases, &comparison{
-			name: fmt.Sprintf("benign: %d", i+1), settings: profileSettings(t, 1), wire: wire(b.Method, b.Path, "service.test", headers, b.Body),
+			name: fmt.Sprintf("benign: %d", i+1), settings: profileSettings(t, 1), wire: wire(r.Method, r.Path, "service.test", r.Header(), r.Body),
 		})
 	}
 	return cases

@@ -7,6 +7,8 @@ import (
 
 	"github.com/corazawaf/coraza/v3/experimental/plugins"
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
+
+	"github.com/palisade-mesh/palisade/filters/ascii"
 )
 
 func init() {
@@ -67,21 +69,17 @@ func unescape(s string) string {
 		switch {
 		case s[i] == '+':
 			b.WriteByte(' ')
-		case s[i] == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
-			b.WriteByte(unhex(s[i+1])<<4 | unhex(s[i+2]))
-			i += 2
-		default:
-			b.WriteByte(s[i])
+			continue
+		case s[i] == '%' && i+2 < len(s):
+			high, isHigh := ascii.Hex(s[i+1])
+			low, isLow := ascii.Hex(s[i+2])
+			if isHigh && isLow {
+				b.WriteByte(high<<4 | low)
+				i += 2
+				continue
+			}
 		}
+		b.WriteByte(s[i])
 	}
 	return b.String()
-}
-
-func isHex(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f' }
-
-func unhex(c byte) byte {
-	if c <= '9' {
-		return c - '0'
-	}
-	return c | 0x20 - 'a' + 10
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/corazawaf/coraza/v3/experimental/plugins"
 	"github.com/corazawaf/coraza/v3/experimental/plugins/plugintypes"
 	"github.com/tidwall/gjson"
+
+	"github.com/palisade-mesh/palisade/filters/ascii"
 )
 
 func init() {
@@ -234,7 +236,8 @@ func (w *jsonWalker) escape() bool {
 		return true
 	case 'u':
 		for range 4 {
-			if w.at++; !isHex(w.peek()) {
+			w.at++
+			if _, ok := ascii.Hex(w.peek()); !ok {
 				return false
 			}
 		}

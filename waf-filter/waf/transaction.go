@@ -118,7 +118,7 @@ func (f *Firewall) Begin(t *Transaction, c *Connection, headers [][2]string, las
 		tx.AddRequestHeader("transfer-encoding", "chunked")
 	}
 	t.addRequestHeaders(headers, &r)
-	t.set.screening.begin(&t.seen)
+	t.enter(RequestHeaders)
 	if step := t.interruption(tx.ProcessRequestHeaders(), nil); step == Block {
 		return Block
 	}
@@ -128,6 +128,12 @@ func (f *Firewall) Begin(t *Transaction, c *Connection, headers [][2]string, las
 	}
 	t.framed = r.grpc && t.set.look.passesGRPC && !last
 	return t.endRequestBody()
+}
+
+// enter begins a part of the stream. What is known of the phase of another transaction must not count for it.
+func (t *Transaction) enter(p Phase) {
+	t.phase = p
+	t.set.screening.begin(&t.seen)
 }
 
 func (f *Firewall) unmatched(t *Transaction) Step {
@@ -188,8 +194,7 @@ func (t *Transaction) RequestBody(chunk []byte, last bool) Step {
 	case t.tx == nil || t.bodyDone.request || !t.inspects.request:
 		return Pass
 	}
-	t.phase = RequestBody
-	t.set.screening.begin(&t.seen)
+	t.enter(RequestBody)
 	if len(chunk) > 0 {
 		t.size += len(chunk)
 		interruption, written, err := t.tx.WriteRequestBody(chunk)
@@ -216,9 +221,8 @@ func beginsFrame(first byte) bool { return first&0x7e == 0 || first == 'A' || fi
 func (t *Transaction) RequestTrailers() Step { return t.RequestBody(nil, true) }
 
 func (t *Transaction) endRequestBody() Step {
-	t.phase = RequestBody
+	t.enter(RequestBody)
 	t.bodyDone.request = true
-	t.set.screening.begin(&t.seen)
 	return t.interruption(t.tx.ProcessRequestBody())
 }
 
@@ -236,7 +240,7 @@ func (t *Transaction) ResponseHeaders(headers [][2]string, last bool) Step {
 	if !t.set.look.responses {
 		return Pass
 	}
-	t.phase = ResponseHeaders
+	t.enter(ResponseHeaders)
 	status := 0
 	for i := range headers {
 		if headers[i][0] == ":status" {
@@ -245,7 +249,6 @@ func (t *Transaction) ResponseHeaders(headers [][2]string, last bool) Step {
 		}
 		t.tx.AddResponseHeader(headers[i][0], headers[i][1])
 	}
-	t.set.screening.begin(&t.seen)
 	if step := t.interruption(t.tx.ProcessResponseHeaders(status, t.protocol), nil); step == Block {
 		return Block
 	}
@@ -269,8 +272,7 @@ func (t *Transaction) ResponseBody(chunk []byte, last bool) Step {
 	case t.tx == nil || t.blocked != 0 || t.bodyDone.response || !t.inspects.response:
 		return Pass
 	}
-	t.phase = ResponseBody
-	t.set.screening.begin(&t.seen)
+	t.enter(ResponseBody)
 	if len(chunk) > 0 {
 		t.size += len(chunk)
 		interruption, written, err := t.tx.WriteResponseBody(chunk)
@@ -292,9 +294,8 @@ func (t *Transaction) ResponseBody(chunk []byte, last bool) Step {
 func (t *Transaction) ResponseTrailers() Step { return t.ResponseBody(nil, true) }
 
 func (t *Transaction) endResponseBody() Step {
-	t.phase = ResponseBody
+	t.enter(ResponseBody)
 	t.bodyDone.response = true
-	t.set.screening.begin(&t.seen)
 	return t.interruption(t.tx.ProcessResponseBody())
 }
 

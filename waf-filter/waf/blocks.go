@@ -172,10 +172,9 @@ func (p *planner) readGate(text *ruleText) bool {
 	}
 	to := ""
 	for _, action := range text.actions {
-		name, value, _ := strings.Cut(strings.TrimSpace(action), ":")
-		switch name {
+		switch name, value := readAction(action); name {
 		case "id", "phase", "pass", "nolog", "tag", "ver":
-		case "skipAfter":
+		case "skipafter":
 			to = value
 		default:
 			return false

@@ -94,11 +94,12 @@ func withTransformation(text, name string) (with string, ok bool) {
 	actions := splitActions(text[start:end])
 	at := 0
 	for i, a := range actions {
-		a = strings.ToLower(strings.ReplaceAll(a, " ", ""))
+		name, value := readAction(a)
 		switch {
-		case a == "t:none":
+		case name != "t":
+		case strings.EqualFold(value, "none"):
 			at, ok = i+1, false // which forgets those before it
-		case strings.HasPrefix(a, "t:"):
+		default:
 			ok = true
 		}
 	}

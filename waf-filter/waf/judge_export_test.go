@@ -128,7 +128,7 @@ func (j *Judge) Pattern(id int) (operator, argument, actions string) {
 
 // Phrases is the list of phrases of a file.
 func Phrases(file string) []string {
-	list, _ := phrasesOf(file)
+	list, _ := phrasesOf("@pmFromFile", file)
 	return list
 }
 

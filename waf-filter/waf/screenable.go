@@ -34,7 +34,8 @@ type screenable struct {
 	kind       kind
 
 	operator, argument string
-	matches            func(value string) bool // what the operator says of a transformed value; nil: not compiled yet
+	matches            func(value string) bool // what the operator says of a transformed value; nil: not made yet
+	build              func() (matches func(value string) bool, err error)
 }
 
 // target is something that a rule looks at.
@@ -138,38 +139,45 @@ func readScreenable(text *ruleText, b *screen.Builder) (r screenable, ok bool) {
 	return r, true
 }
 
+// readOperator adds what the operator looks for to a set, and notes how it is made.
 func (r *screenable) readOperator(text string, b *screen.Builder) (ok bool) {
 	name, argument, _ := strings.Cut(text, " ")
 	name, r.negated = strings.CutPrefix(name, "!")
-	r.operator, r.argument = name, strings.TrimSpace(argument)
-	if strings.Contains(r.argument, "%{") {
+	argument = strings.TrimSpace(argument)
+	r.operator, r.argument = name, argument
+	if strings.Contains(argument, "%{") {
 		return false
 	}
 	switch ok = true; name {
 	case "@rx":
-		ok = b.Expression(expression(r.argument))
-	case "@pm":
-		b.Phrases(strings.Split(strings.ToLower(r.argument), " "))
-	case "@pmFromFile":
-		var list []string
-		if list, ok = phrasesOf(r.argument); ok {
-			for i := range list {
-				list[i] = strings.ToLower(list[i]) // as the engine does, of more than ASCII
-			}
+		r.build = func() (func(string) bool, error) { return CompileExpression(expression(argument)) }
+		ok = b.Expression(expression(argument))
+	case "@pm", "@pmFromFile":
+		r.build = func() (func(string) bool, error) {
+			list, err := phrasesOf(name, argument)
+			return phrase.New(list).Contains, err
+		}
+		list, err := phrasesOf(name, argument)
+		if ok = err == nil; ok {
 			b.Phrases(list)
 		}
-	case "@streq", "@contains":
-		b.Phrases([]string{r.argument})
+	case "@streq":
+		r.matches = func(value string) bool { return value == argument }
+		b.Phrases([]string{argument})
+	case "@contains":
+		r.matches = func(value string) bool { return strings.Contains(value, argument) }
+		b.Phrases([]string{argument})
 	case "@validateByteRange":
-		var others string
-		if others, ok = bytesOutside(r.argument); ok && !r.negated { // what is valid matches if it is negated: all there is
+		others, valid := bytesOutside(argument)
+		if ok = valid && !r.negated; ok { // what is valid matches if it is negated: all there is
+			r.matches = func(value string) bool { return containsByte(value, others) }
 			b.Bytes(others)
-		} else {
-			ok = false
 		}
 	case "@detectSQLi":
+		r.matches = DetectSQLi
 		b.Injection()
 	case "@detectXSS":
+		r.matches = DetectXSS
 		b.Scripting()
 	default:
 		ok = false
@@ -185,9 +193,7 @@ func (r *screenable) readActions(actions []string) bool {
 	k := &r.kind
 	k.prefix = -1
 	for _, action := range actions {
-		name, value, _ := strings.Cut(action, ":")
-		value = strings.TrimSpace(value)
-		switch strings.ToLower(strings.TrimSpace(name)) {
+		switch name, value := readAction(action); name {
 		case "t":
 			c, known := changes[strings.ToLower(value)]
 			if !known {
@@ -238,13 +244,14 @@ func (c change) then(d change) change {
 	return out
 }
 
-// phrasesOf is a list of phrases that comes with the Core Rule Set.
-func phrasesOf(file string) ([]string, bool) {
-	data, err := fs.ReadFile(dataFiles{}, file)
-	if err != nil {
-		return nil, false
+// phrasesOf are the phrases of a @pm, or of a @pmFromFile whose list comes with the Core Rule Set. As the engine does, more letters
+// than ASCII's are put in lower case.
+func phrasesOf(operator, argument string) ([]string, error) {
+	if operator == "@pm" {
+		return strings.Split(strings.ToLower(argument), " "), nil
 	}
-	return phrase.Lines(string(data)), true
+	data, err := fs.ReadFile(dataFiles{}, argument)
+	return phrase.Lines(strings.ToLower(string(data))), err
 }
 
 // readTargets reads the variables of a rule. What it must not look at counts as if it did.
@@ -278,49 +285,16 @@ func parts(v variables.RuleVariable, key string) []target {
 	return []target{{v, key}}
 }
 
-// matchesTransformed tells whether the rule matches a value that has been transformed.
+// matchesTransformed tells whether the rule matches a value that has been transformed. Its operator is made when it is needed first: most
+// never are. One that cannot be made matches everything.
 func (r *screenable) matchesTransformed(value string) bool {
 	if r.matches == nil {
-		r.compile()
+		var err error
+		if r.matches, err = r.build(); err != nil {
+			r.matches = func(string) bool { return !r.negated }
+		}
 	}
 	return r.matches(value) != r.negated
-}
-
-// compile makes the operator when it is needed first: most never are. One that cannot be made matches everything.
-func (r *screenable) compile() {
-	switch r.operator {
-	case "@rx":
-		if f, err := CompileExpression(expression(r.argument)); err == nil {
-			r.matches = f
-			return
-		}
-	case "@pm":
-		r.matches = phrase.New(strings.Split(r.argument, " ")).Contains
-		return
-	case "@pmFromFile":
-		if list, ok := phrasesOf(r.argument); ok {
-			r.matches = phrase.New(list).Contains
-			return
-		}
-	case "@streq":
-		r.matches = func(value string) bool { return value == r.argument }
-		return
-	case "@contains":
-		r.matches = func(value string) bool { return strings.Contains(value, r.argument) }
-		return
-	case "@validateByteRange":
-		if others, ok := bytesOutside(r.argument); ok {
-			r.matches = func(value string) bool { return containsByte(value, others) }
-			return
-		}
-	case "@detectSQLi":
-		r.matches = DetectSQLi
-		return
-	case "@detectXSS":
-		r.matches = DetectXSS
-		return
-	}
-	r.matches = func(string) bool { return !r.negated }
 }
 
 // bytesOutside are the bytes that are in none of some ranges, as "9,10,32-126".

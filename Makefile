@@ -160,8 +160,9 @@ compare-waf: build/waf-filter.wasm build/bench/wafpeer.wasm ## what waf-filter d
 	go test -count=1 -v -run TestSameDecisions ./e2e/wafpeer -peer
 
 .PHONY: bench-micro
-bench-micro: ## Go benchmarks with allocations
-	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v '/e2e')
+bench-micro: $(ARTIFACTS) ## host calls and allocations next to their budgets (docs/budgets.yaml), then Go benchmarks
+	@status=0; go run ./toolchain/budgets || status=1; \
+	echo; set -x; go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v '/e2e') && exit $$status
 
 .PHONY: bench-gc
 bench-gc: ## latency, memory and pauses of garbage collectors in stock Envoy (GC=a,b DURATION=15 RATE=30000)

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/palisade-mesh/palisade/filters/attribute"
+	"github.com/palisade-mesh/palisade/filters/budget"
 )
 
 // texts collects what Texts yields; nil if nothing was found.
@@ -232,25 +233,20 @@ func TestYieldEndsIt(t *testing.T) {
 	assert.Equal(t, []string{"a", "b"}, got)
 }
 
-func TestNothingIsAllocated(t *testing.T) {
-	metadata := wire(t, `{"corp": {"sub": "alice", "scope": ["read", "write", true]}}`)
-	path := []string{"f", "corp", "scope"}
-	yield := func(string) bool { return true }
-	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		if found, err := attribute.Texts(metadata, path, yield); !found || err != nil {
-			t.Error(err)
-		}
-	}))
+func BenchmarkTexts(b *testing.B) { budget.Time(b, read) }
+
+// The budgets are in docs/budgets.yaml.
+func TestBudgets(t *testing.T) {
+	budget.Check(t, map[string]budget.Benchmark{"Texts": read})
 }
 
-func BenchmarkTexts(b *testing.B) {
+func read(b *budget.Runner) {
 	metadata := wire(b, `{"corp": {"iss": "https://idp.example", "sub": "alice", "exp": 4102444800, "aud": ["database"],
 		"scope": ["read", "write"]}}`)
 	path := []string{"f", "corp", "scope"}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := attribute.Texts(metadata, path, func(string) bool { return true }); err != nil {
+	b.Op("", func() {
+		if found, err := attribute.Texts(metadata, path, func(string) bool { return true }); !found || err != nil {
 			b.Fatal(err)
 		}
-	}
+	})
 }

@@ -39,6 +39,8 @@ type Case struct {
 	// CEL is what each expression of the configuration comes to (a bool, text or number, or null for an error), for
 	// the rings that have no engine; in Envoy it is evaluated.
 	CEL map[string]any `json:"cel"`
+	// Verifies is whether the host has verify_signature, for the rings that have to pretend; Envoy has it.
+	Verifies bool `json:"verifies"`
 	// By is the filter whose decision it is, for a filter of several. Default: the table's.
 	By string `json:"by"`
 	// Envoy is the status with which Envoy itself refuses the request, before any filter sees it.

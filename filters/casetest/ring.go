@@ -88,6 +88,12 @@ func (c *Case) host(t *testing.T) *hosttest.Host {
 	if c.CEL != nil {
 		h.Functions = engine(c.CEL)
 	}
+	if c.Verifies {
+		if h.Functions == nil {
+			h.Functions = map[string]func([]byte) ([]byte, error){}
+		}
+		h.Functions["verify_signature"] = hosttest.VerifySignature
+	}
 	return h
 }
 

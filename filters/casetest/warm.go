@@ -52,7 +52,7 @@ func forEachConfig(t *testing.T, filter, pattern string, start startFunc) {
 		workers := map[string]*worker{}
 		for _, c := range file.Cases {
 			h := c.host(t)
-			key := fmt.Sprintf("%s %v", h.Config, c.CEL)
+			key := fmt.Sprintf("%s %v %v", h.Config, c.CEL, c.Verifies)
 			w := workers[key]
 			if w == nil {
 				w = &worker{host: h}

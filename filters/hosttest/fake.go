@@ -47,7 +47,7 @@ type Host struct {
 	Clusters  []string
 	Ticking   time.Duration // the period of SetTick
 
-	// Calls are the names of the calls made so far, without Log and Now.
+	// Calls are the names of the calls made so far, without those of the clock.
 	Calls []string
 	// Fault makes a call fail: it is asked before each, with the number of the call from 0 and its name.
 	Fault func(n int, call string) bool
@@ -342,7 +342,10 @@ func (h *Host) Reply(status uint32, headers [][2]string, body []byte, grpcStatus
 }
 
 // Log implements host.Host.
-func (h *Host) Log(_ host.Level, message string) { h.Logs = append(h.Logs, strings.Clone(message)) }
+func (h *Host) Log(_ host.Level, message string) {
+	h.Calls = append(h.Calls, "Log") // which cannot fail
+	h.Logs = append(h.Logs, strings.Clone(message))
+}
 
 // Now implements host.Host.
 func (h *Host) Now() time.Time {

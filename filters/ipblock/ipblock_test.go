@@ -8,10 +8,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/palisade-mesh/palisade/filters/budget"
 	"github.com/palisade-mesh/palisade/filters/ipblock"
 )
 
-func parse(t *testing.T, text string) ipblock.Block {
+func parse(t testing.TB, text string) ipblock.Block {
 	t.Helper()
 	b, err := ipblock.Parse(text)
 	require.NoError(t, err, text)
@@ -165,14 +166,21 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
-func TestNothingIsAllocated(t *testing.T) {
-	b := parse(t, "2001:db8::/32")
-	assert.Zero(t, testing.AllocsPerRun(100, func() {
+func BenchmarkMatch(b *testing.B) { budget.Time(b, matchOne) }
+
+// The budgets are in docs/budgets.yaml.
+func TestBudgets(t *testing.T) {
+	budget.Check(t, map[string]budget.Benchmark{"Match": matchOne})
+}
+
+func matchOne(b *budget.Runner) {
+	block := parse(b, "2001:db8::/32")
+	b.Op("", func() {
 		a, ok := ipblock.ParseAddress("[2001:db8::1]:443")
-		if !ok || !b.Match(a) {
-			t.Error("no match")
+		if !ok || !block.Match(a) {
+			b.Fatal("no match")
 		}
-	}))
+	})
 }
 
 // Package net/netip takes the same texts for blocks and addresses, and agrees on what is in what.

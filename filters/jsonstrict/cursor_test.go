@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"github.com/palisade-mesh/palisade/filters/budget"
 	"github.com/palisade-mesh/palisade/filters/jsonstrict"
 )
 
@@ -65,12 +66,19 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-func TestCursorDoesNotAllocate(t *testing.T) {
+func BenchmarkMember(b *testing.B) { budget.Time(b, member) }
+
+// The budgets are in docs/budgets.yaml.
+func TestBudgets(t *testing.T) {
+	budget.Check(t, map[string]budget.Benchmark{"Member": member})
+}
+
+func member(b *budget.Runner) {
 	v, err := jsonstrict.Parse(`{"iss":"https://idp.example","sub":"alice","scope":["read","write"],"org":{"dept":"x"}}`)
-	require.NoError(t, err)
-	assert.Zero(t, testing.AllocsPerRun(10, func() {
+	require.NoError(b, err)
+	b.Op("", func() {
 		if _, ok := jsonstrict.Member(v, "org"); !ok {
-			panic("not found")
+			b.Fatal("not found")
 		}
-	}))
+	})
 }

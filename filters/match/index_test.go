@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/palisade-mesh/palisade/filters/budget"
 )
 
 // The index finds every pattern that matches, and few others: of string forms exactly those.
@@ -96,9 +98,12 @@ func TestIndexOfNothing(t *testing.T) {
 	assert.Empty(t, index.AppendHost(nil, "a:1"))
 }
 
-func BenchmarkIndex(b *testing.B) {
-	for _, n := range []int{20, 10_000, 100_000} {
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
+func BenchmarkIndex(b *testing.B) { budget.Time(b, lookUp(20, 10_000, 100_000)) }
+
+// lookUp looks for a path among so many.
+func lookUp(paths ...int) budget.Benchmark {
+	return func(b *budget.Runner) {
+		for _, n := range paths {
 			var index Index
 			for i := range n {
 				p, _ := ParsePath("/svc-" + strconv.Itoa(i) + "/records/{*}")
@@ -106,13 +111,28 @@ func BenchmarkIndex(b *testing.B) {
 			}
 			path := "/svc-" + strconv.Itoa(n-1) + "/records/42"
 			var ids []uint32
-			b.ReportAllocs()
-			for b.Loop() {
-				ids = index.Append(ids[:0], path)
-			}
-			if len(ids) != 1 {
-				b.Fatal(ids)
-			}
-		})
+			b.Op(strconv.Itoa(n), func() {
+				if ids = index.Append(ids[:0], path); len(ids) != 1 {
+					b.Fatal(ids)
+				}
+			})
+		}
 	}
+}
+
+func BenchmarkNormal(b *testing.B) { budget.Time(b, normalize) }
+
+// normalize finds what is in normal form, as most of it is.
+func normalize(b *budget.Runner) {
+	b.Op("path", func() {
+		if _, err := NormalPath("/records/42.json", DecodeAndMergeSlash); err != nil {
+			b.Fatal(err)
+		}
+	})
+	b.Op("host", func() { _ = NormalHost("api.example.org:443") })
+}
+
+// The budgets are in docs/budgets.yaml.
+func TestBudgets(t *testing.T) {
+	budget.Check(t, map[string]budget.Benchmark{"Index": lookUp(20, 10_000), "Normal": normalize})
 }

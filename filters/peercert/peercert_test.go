@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/palisade-mesh/palisade/filters/budget"
 	"github.com/palisade-mesh/palisade/filters/peercert"
 )
 
@@ -355,14 +356,20 @@ func rawURIs(t *testing.T, certificate *x509.Certificate) []string {
 	return uris
 }
 
-func BenchmarkURISANs(b *testing.B) {
+func BenchmarkURISANs(b *testing.B) { budget.Time(b, readURISANs) }
+
+// The budgets are in docs/budgets.yaml.
+func TestBudgets(t *testing.T) {
+	budget.Check(t, map[string]budget.Benchmark{"URISANs": readURISANs})
+}
+
+func readURISANs(b *budget.Runner) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(b, err)
 	text := encode(issue(b, key, []string{backend}, others))
-	b.ReportAllocs()
-	for b.Loop() {
+	b.Op("", func() {
 		if _, err := peercert.URISANs(text); err != nil {
 			b.Fatal(err)
 		}
-	}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/palisade-mesh/palisade/filters/budget"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/host"
 	"github.com/palisade-mesh/palisade/filters/hosttest"
@@ -98,7 +99,15 @@ func (quiet) SetProperty(string, []byte) error                     { return nil 
 func (quiet) DefineMetric(host.MetricKind, string) (uint32, error) { return 1, nil }
 func (quiet) AddMetric(uint32, int64) error                        { return nil }
 
-func TestADecisionThatIsNotLoggedAllocatesNothing(t *testing.T) {
+func BenchmarkDecision(b *testing.B) { budget.Time(b, decide) }
+
+// The budgets are in docs/budgets.yaml.
+func TestBudgets(t *testing.T) {
+	budget.Check(t, map[string]budget.Benchmark{"Decision": decide})
+}
+
+// decide reports two decisions that are not logged.
+func decide(b *budget.Runner) {
 	r, d, e := reporter(), record("a", decision.Allow), record("b", decision.Allow)
-	assert.Zero(t, testing.AllocsPerRun(100, func() { r.Decision(quiet{}, d); r.Decision(quiet{}, e) }))
+	b.Op("", func() { r.Decision(quiet{}, d); r.Decision(quiet{}, e) })
 }

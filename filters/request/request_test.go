@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/palisade-mesh/palisade/filters/budget"
 	"github.com/palisade-mesh/palisade/filters/hosttest"
 	"github.com/palisade-mesh/palisade/filters/request"
 )
@@ -130,8 +131,19 @@ var address = []byte("10.0.0.1:80")
 func (s still) RequestHeaders() ([][2]string, error)  { return s.headers, nil }
 func (still) Property([]string) ([]byte, bool, error) { return address, true, nil }
 
-func TestLoadAllocatesNothing(t *testing.T) {
+func BenchmarkLoad(b *testing.B) { budget.Time(b, loadAgain) }
+
+// The budgets are in docs/budgets.yaml.
+func TestBudgets(t *testing.T) {
+	budget.Check(t, map[string]budget.Benchmark{"Load": loadAgain})
+}
+
+func loadAgain(b *budget.Runner) {
 	var r request.Request
 	var source request.Source = still{[][2]string{{":method", "GET"}, {":path", "/a"}, {":authority", "a.example:80"}, {"x-a", "1"}}}
-	assert.Zero(t, testing.AllocsPerRun(100, func() { _ = r.Load(source); _ = r.RemoteIP() }))
+	b.Op("", func() {
+		if r.Load(source) != nil || r.RemoteIP() == "" {
+			b.Fatal("not loaded")
+		}
+	})
 }

@@ -135,12 +135,27 @@ func (p Plugin) Request() (host.Action, error) {
 		p.vm.streams[id] = p.host.Stream() // it waits, and may be entered later
 		return host.Stop, nil
 	}
-	if p.vm.instance.ExportedFunction("proxy_on_response_headers") != nil {
-		if _, err := p.call("proxy_on_response_headers", id, 0, 1); err != nil {
-			return host.Stop, err
+	return result[0] == 0, p.finish(id)
+}
+
+// Finish is the rest of the request at hand, which has waited: its response and the stream's deletion.
+func (p Plugin) Finish() error {
+	for id, stream := range p.vm.streams {
+		if stream == p.host.Stream() {
+			delete(p.vm.streams, id)
+			return p.finish(id)
 		}
 	}
-	return result[0] == 0, p.delete(id)
+	return errors.New("wasmtest: the request at hand has not waited")
+}
+
+func (p Plugin) finish(id uint64) error {
+	if p.vm.instance.ExportedFunction("proxy_on_response_headers") != nil {
+		if _, err := p.call("proxy_on_response_headers", id, 0, 1); err != nil {
+			return err
+		}
+	}
+	return p.delete(id)
 }
 
 // RequestWithBody runs a request whose body comes in these parts through the filter: of which the host keeps what the filter stops.

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/palisade-mesh/palisade/filters/budget"
 	"github.com/palisade-mesh/palisade/filters/xfcc"
 )
 
@@ -246,13 +247,19 @@ func write(elements []xfcc.Element) string {
 	return strings.Join(out, ",")
 }
 
-func BenchmarkParse(b *testing.B) {
+func BenchmarkParse(b *testing.B) { budget.Time(b, parseOne) }
+
+// The budgets are in docs/budgets.yaml.
+func TestBudgets(t *testing.T) {
+	budget.Check(t, map[string]budget.Benchmark{"Parse": parseOne})
+}
+
+func parseOne(b *budget.Runner) {
 	header := "By=spiffe://example.org/ns/shop/sa/database;Hash=" + hash +
 		`;Subject="O=shop";URI=spiffe://example.org/ns/shop/sa/backend`
-	b.ReportAllocs()
-	for b.Loop() {
+	b.Op("", func() {
 		if _, err := xfcc.Parse(header); err != nil {
 			b.Fatal(err)
 		}
-	}
+	})
 }

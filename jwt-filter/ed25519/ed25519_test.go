@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/palisade-mesh/palisade/filters/budget"
 )
 
 // verify asks both, and fails unless they agree.
@@ -194,14 +196,6 @@ func TestSizes(t *testing.T) {
 
 func (p point) encoded() []byte { b := p.bytes(); return b[:] }
 
-func TestAllocations(t *testing.T) {
-	private := std.NewKeyFromSeed(make([]byte, 32))
-	key, err := ParsePublicKey(private.Public().(std.PublicKey))
-	require.NoError(t, err)
-	signature := std.Sign(private, []byte("message"))
-	assert.Zero(t, testing.AllocsPerRun(10, func() { key.Verify("message", signature) }))
-}
-
 // What is accepted and what is not, crypto/ed25519 accepts and does not: of any bytes, and of a signature that was right
 // before some of it was changed.
 func FuzzVerify(f *testing.F) {
@@ -234,56 +228,39 @@ func littleEndianL() []byte {
 	return append(make([]byte, 32), b[:]...)
 }
 
+// BenchmarkVerify has the standard library's beside ours.
 func BenchmarkVerify(b *testing.B) {
+	budget.Time(b, verifies)
 	private := std.NewKeyFromSeed(make([]byte, 32))
-	public := private.Public().(std.PublicKey)
-	message := string(make([]byte, 400))
-	signature := std.Sign(private, []byte(message))
-	key, err := ParsePublicKey(public)
-	require.NoError(b, err)
-	b.Run("ours", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			key.Verify(message, signature)
-		}
-	})
+	public, message := private.Public().(std.PublicKey), make([]byte, 400)
+	signature := std.Sign(private, message)
 	b.Run("crypto", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			std.Verify(public, []byte(message), signature)
-		}
-	})
-	b.Run("parse", func(b *testing.B) {
-		for b.Loop() {
-			_, _ = ParsePublicKey(public)
+			std.Verify(public, message, signature)
 		}
 	})
 }
 
-func TestIsSound(t *testing.T) {
-	sound := func(encoded []byte) bool {
-		k, err := ParsePublicKey(encoded)
-		require.NoError(t, err)
-		return k.IsSound()
-	}
-	for _, p := range torsion {
-		for _, encoded := range encodings(p) {
-			assert.False(t, sound(encoded), "%x", encoded)
+// The budgets are in docs/budgets.yaml.
+func TestBudgets(t *testing.T) {
+	budget.Check(t, map[string]budget.Benchmark{"Verify": verifies})
+}
+
+func verifies(b *budget.Runner) {
+	private := std.NewKeyFromSeed(make([]byte, 32))
+	public, message := private.Public().(std.PublicKey), string(make([]byte, 400))
+	signature := std.Sign(private, []byte(message))
+	key, err := ParsePublicKey(public)
+	require.NoError(b, err)
+	b.Op("ours", func() {
+		if !key.Verify(message, signature) {
+			b.Fatal("refused")
 		}
-	}
-	for i := range int64(50) {
-		p := bigBase.times(big.NewInt(1 + i))
-		encoded := p.bytes()
-		assert.True(t, sound(encoded[:]), "%x", encoded)
-		mixed := p.add(torsion[1+i%7]).bytes()
-		assert.True(t, sound(mixed[:]), "a part of small order does not make it one: %x", mixed)
-	}
-	// Points of large order of which the encoding is not canonical: y from p to 2^255, of which 19 numbers there are.
-	for y := int64(2); y < 19; y++ {
-		if p, ok := withY(big.NewInt(y)); ok && p.times(big.NewInt(8)).x.Sign() != 0 {
-			for i, encoded := range encodings(p) {
-				assert.Equal(t, i == 0, sound(encoded), "%x", encoded)
-			}
+	})
+	b.Op("parse", func() {
+		if _, err := ParsePublicKey(public); err != nil {
+			b.Fatal(err)
 		}
-	}
+	})
 }

@@ -47,6 +47,8 @@ func TestWasmCacheKeepsTokens(t *testing.T) {
 	})
 }
 
+const commonFile, commonCase = "../testdata/verify.yaml", "ES256"
+
 func testCache(t *testing.T, h *hosttest.Host, start func() (func() (host.Action, error), error)) {
 	var c *casetest.Case
 	for _, candidate := range casetest.Load(t, commonFile).Cases {

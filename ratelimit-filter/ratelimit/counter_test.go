@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/palisade-mesh/palisade/filters/budget"
 	"github.com/palisade-mesh/palisade/filters/host"
 )
 
@@ -478,19 +479,25 @@ func TestWorkersShareTheSecret(t *testing.T) {
 	assert.NotEqual(t, a.fingerprint([]byte("x")), a.fingerprint([]byte("y")))
 }
 
-func BenchmarkCharge(b *testing.B) {
+func BenchmarkCharge(b *testing.B) { budget.Time(b, chargeOne) }
+
+// The budgets are in docs/budgets.yaml.
+func TestBudgets(t *testing.T) {
+	budget.Check(t, map[string]budget.Benchmark{"Charge": chargeOne, "InFlightRefused": refuse})
+}
+
+func chargeOne(b *budget.Runner) {
 	m := newMemory()
 	table, err := openTable(m, noRandom, "test", 64)
 	require.NoError(b, err)
 	c := &counter{table: table}
 	r := rate(b, 1e9, time.Second, 0)
 	f := c.bucket("one")
-	b.ReportAllocs()
-	for b.Loop() {
+	b.Op("", func() {
 		c.begin(m)
 		c.add(f, r, 1, false, 0)
 		if refused, err := c.take(); refused != nil || err != nil {
 			b.Fatal(err)
 		}
-	}
+	})
 }

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/palisade-mesh/palisade/filters/budget"
 	"github.com/palisade-mesh/palisade/ratelimit-filter/rls"
 )
 
@@ -100,7 +101,15 @@ func TestRequestOfAnySize(t *testing.T) {
 	}
 }
 
-func TestRequestDoesNotAllocate(t *testing.T) {
+func BenchmarkRequest(b *testing.B) { budget.Time(b, write) }
+
+// The budgets are in docs/budgets.yaml.
+func TestBudgets(t *testing.T) {
+	budget.Check(t, map[string]budget.Benchmark{"Request": write})
+}
+
+// write makes a request with a descriptor of its own and one that was kept.
+func write(b *budget.Runner) {
 	var r rls.Request
 	kept := ""
 	ask := func() {
@@ -114,8 +123,7 @@ func TestRequestDoesNotAllocate(t *testing.T) {
 	}
 	ask()
 	kept = string(r.Entries())
-	ask()
-	assert.Zero(t, testing.AllocsPerRun(100, ask))
+	b.Op("", ask)
 }
 
 // values asks about one limit, with a key of as many parts as there are lists of values.

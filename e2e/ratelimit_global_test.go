@@ -18,6 +18,7 @@ import (
 
 	"github.com/palisade-mesh/palisade/e2e/envoy"
 	"github.com/palisade-mesh/palisade/e2e/ratelimitservice"
+	"github.com/palisade-mesh/palisade/filters/casetest"
 	"github.com/palisade-mesh/palisade/ratelimit-filter/ratelimit"
 	"github.com/palisade-mesh/palisade/ratelimit-filter/serviceconfig"
 )
@@ -45,16 +46,58 @@ func rateLimitService(t *testing.T, filterConfig string) (*ratelimitservice.Serv
 	return service, redis
 }
 
-// limitedEnvoy is one with a ratelimit-filter before the upstream.
-func limitedEnvoy(t *testing.T, workers int, config string, clusters ...envoy.Cluster) *envoy.Envoy {
+// globally is a filter that has global limits, by users of whom it knows in its own way.
+type globally struct {
+	filter string
+	user   string // the part of a key that says who asks
+	// config is the filter's, with what would be ratelimit-filter's.
+	config func(t *testing.T, limits string) string
+	// as has a request come from a user.
+	as func(t *testing.T, r *http.Request, user string)
+}
+
+// forEachGlobally runs a test with each filter that has global limits: ratelimit-filter, which believes a header, and
+// palisade-filter, where a user is who a token says, if its authz allows what he asks.
+func forEachGlobally(t *testing.T, test func(t *testing.T, g *globally)) {
+	for _, g := range []*globally{byHeader, byToken} {
+		t.Run(g.filter, func(t *testing.T) { test(t, g) })
+	}
+}
+
+var byHeader = &globally{
+	filter: "ratelimit-filter", user: "header:x-user",
+	config: func(_ *testing.T, limits string) string { return limits },
+	as:     func(_ *testing.T, r *http.Request, user string) { r.Header.Set("x-user", user) },
+}
+
+var byToken = &globally{
+	filter: "palisade-filter", user: "claim:sub",
+	config: func(t *testing.T, limits string) string {
+		return `{"jwt": {"providers": {"corp": {"issuer": "https://idp.example", "jwks": ` + casetest.Keys(t) + `}}},
+			"authz": {"policies": [{"name": "read", "rules": [{"to": [{"operation": {"methods": ["GET"]}}],
+				"when": [{"key": "request.auth.claims[scope]", "values": ["read"]}]}]}]},
+			"ratelimit": ` + limits + `}`
+	},
+	as: func(t *testing.T, r *http.Request, user string) { bearToken(t, r, user, "read") },
+}
+
+// bearToken gives a request a token of its own, so that few are found in a cache.
+func bearToken(t *testing.T, r *http.Request, user, scope string) {
 	t.Helper()
-	e := startEnvoyWith(t, envoy.Options{Concurrency: workers, Bootstrap: render(t, envoy.Bootstrap{
+	r.Header.Set("authorization", "Bearer "+casetest.SignClaims(t, map[string]any{
+		"iss": "https://idp.example", "sub": user, "scope": scope, "exp": "+1h",
+	}))
+}
+
+// envoy is one with the filter, and what would be ratelimit-filter's configuration, before the upstream.
+func (g *globally) envoy(t *testing.T, workers int, limits string, clusters ...envoy.Cluster) *envoy.Envoy {
+	t.Helper()
+	return startEnvoyWith(t, envoy.Options{Concurrency: workers, Bootstrap: render(t, envoy.Bootstrap{
 		Clusters: clusters,
 		Listeners: []envoy.Listener{{
-			Name: "limited", Cluster: "upstream", Filters: []envoy.Wasm{{Name: "ratelimit-filter", Config: config}},
+			Name: "limited", Cluster: "upstream", Filters: []envoy.Wasm{{Name: g.filter, Config: g.config(t, limits)}},
 		}},
 	})})
-	return e
 }
 
 func global(service, limits string) string {
@@ -75,17 +118,23 @@ func quietWindow(t *testing.T) string {
 	}
 }
 
-// statuses asks once with a key, and counts the answer.
+// statuses are the answers to users, counted.
 type statuses struct {
 	mu sync.Mutex
-	by map[string]map[int]int // by key
+	as func(t *testing.T, r *http.Request, user string) // nil: by a header
+	by map[string]map[int]int                           // by user
 }
 
-func (s *statuses) ask(t *testing.T, client *http.Client, address, key string) reply {
+// ask asks once as a user.
+func (s *statuses) ask(t *testing.T, client *http.Client, address, user string) reply {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", http.NoBody)
 	require.NoError(t, err)
-	request.Header.Set("x-user", key)
+	as := s.as
+	if as == nil {
+		as = byHeader.as
+	}
+	as(t, request, user)
 	response, err := client.Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
@@ -96,28 +145,30 @@ func (s *statuses) ask(t *testing.T, client *http.Client, address, key string) r
 	if s.by == nil {
 		s.by = map[string]map[int]int{}
 	}
-	if s.by[key] == nil {
-		s.by[key] = map[int]int{}
+	if s.by[user] == nil {
+		s.by[user] = map[int]int{}
 	}
-	s.by[key][response.StatusCode]++
+	s.by[user][response.StatusCode]++
 	return reply{response.StatusCode, response.Header, string(body)}
 }
 
 // Two Envoys with two workers each and one Redis are together exact, also for keys that could be taken for one another.
-func TestGlobalLimitOverTwoEnvoys(t *testing.T) {
+func TestGlobalLimitOverTwoEnvoys(t *testing.T) { forEachGlobally(t, testGlobalLimitOverTwoEnvoys) }
+
+func testGlobalLimitOverTwoEnvoys(t *testing.T, g *globally) {
 	const limit, connections, each = 40, 8, 12
 	config := global(`"timeout": "5s", "onError": "deny"`,
-		`{"name": "per_user", "key": ["header:x-user", "method"], "rate": {"requests": `+fmt.Sprint(limit)+`, "per": "`+quietWindow(t)+`"}, "scope": "global",
+		`{"name": "per_user", "key": ["`+g.user+`", "method"], "rate": {"requests": `+fmt.Sprint(limit)+`, "per": "`+quietWindow(t)+`"}, "scope": "global",
 			"overrides": [{"key": ["big*", "*"], "rate": {"requests": 60, "per": "`+quietWindow(t)+`"}}, {"key": ["free", "*"], "unlimited": true}]},
 		{"name": "trial", "mode": "dry-run", "rate": {"requests": 1, "per": "`+quietWindow(t)+`"}, "scope": "global"}`)
 	service, redis := rateLimitService(t, config)
 	upstream := startUpstream(t)
 	var envoys []*envoy.Envoy
 	for range 2 {
-		envoys = append(envoys, limitedEnvoy(t, 2, config, upstream.Cluster("upstream"), service.Cluster("ratelimit")))
+		envoys = append(envoys, g.envoy(t, 2, config, upstream.Cluster("upstream"), service.Cluster("ratelimit")))
 	}
 	want := map[string]int{"alice": limit, "a_b": limit, "a_method_GET": limit, "big_batch": 60, "free": 2 * connections * each}
-	var s statuses
+	s := statuses{as: g.as}
 	var wait sync.WaitGroup
 	for _, e := range envoys {
 		for range connections {
@@ -140,7 +191,8 @@ func TestGlobalLimitOverTwoEnvoys(t *testing.T) {
 	counts, err := redis.Counts(t.Context())
 	require.NoError(t, err)
 	for _, name := range []string{
-		"limit_per%5Fuser_header:x-user_a%5Fmethod%5FGET_method_GET", "limit_per%5Fuser_header:x-user_big%5Fbatch_method_GET_override_big%2A,%2A", "dry-run_trial",
+		"limit_per%5Fuser_" + g.user + "_a%5Fmethod%5FGET_method_GET",
+		"limit_per%5Fuser_" + g.user + "_big%5Fbatch_method_GET_override_big%2A,%2A", "dry-run_trial",
 	} {
 		assert.True(t, slices.ContainsFunc(slices.Collect(maps.Keys(counts)), func(k string) bool { return strings.Contains(k, name) }), "%s in %v", name, counts)
 	}
@@ -151,11 +203,13 @@ func TestGlobalLimitOverTwoEnvoys(t *testing.T) {
 }
 
 // Who waits as long as Retry-After says is admitted.
-func TestGlobalRetryAfter(t *testing.T) {
+func TestGlobalRetryAfter(t *testing.T) { forEachGlobally(t, testGlobalRetryAfter) }
+
+func testGlobalRetryAfter(t *testing.T, g *globally) {
 	config := global(`"timeout": "5s", "onError": "deny"`, `{"name": "all", "rate": {"requests": 2, "per": "1s"}, "scope": "global"}`)
 	service, _ := rateLimitService(t, config)
-	e := limitedEnvoy(t, 1, config, startUpstream(t).Cluster("upstream"), service.Cluster("ratelimit"))
-	var s statuses
+	e := g.envoy(t, 1, config, startUpstream(t).Cluster("upstream"), service.Cluster("ratelimit"))
+	s := statuses{as: g.as}
 	for range 3 {
 		for {
 			response := s.ask(t, http.DefaultClient, e.Listener("limited"), "a")
@@ -173,9 +227,11 @@ func TestGlobalRetryAfter(t *testing.T) {
 }
 
 // A service that is dead, that hangs, that is slow and that comes back.
-func TestGlobalServiceFails(t *testing.T) {
+func TestGlobalServiceFails(t *testing.T) { forEachGlobally(t, testGlobalServiceFails) }
+
+func testGlobalServiceFails(t *testing.T, g *globally) {
 	const limit = 5
-	limits := `{"name": "per-user", "key": ["header:x-user"], "rate": {"requests": 5, "per": "` + quietWindow(t) + `"}, "scope": "global"}`
+	limits := `{"name": "per-user", "key": ["` + g.user + `"], "rate": {"requests": 5, "per": "` + quietWindow(t) + `"}, "scope": "global"}`
 	for onError, admitted := range map[string]int{"instance": limit, "allow": 20, "deny": 0} {
 		t.Run(onError, func(t *testing.T) {
 			t.Parallel()
@@ -185,11 +241,11 @@ func TestGlobalServiceFails(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(slow.Stop)
 			upstream := startUpstream(t)
-			direct := limitedEnvoy(t, 1, config, upstream.Cluster("upstream"), service.Cluster("ratelimit"))
-			through := limitedEnvoy(t, 1, config, upstream.Cluster("upstream"),
+			direct := g.envoy(t, 1, config, upstream.Cluster("upstream"), service.Cluster("ratelimit"))
+			through := g.envoy(t, 1, config, upstream.Cluster("upstream"),
 				envoy.Cluster{Name: "ratelimit", Host: "127.0.0.1", Port: slow.Port(), HTTP2: true})
 
-			var s statuses
+			s := statuses{as: g.as}
 			many := func(e *envoy.Envoy, key string) {
 				t.Helper()
 				for range 20 {
@@ -233,6 +289,42 @@ func TestGlobalServiceFails(t *testing.T) {
 	}
 }
 
+// Whom jwt or authz refuses, the service does not hear of.
+func TestGlobalLimitIsForWhomAuthzAllows(t *testing.T) {
+	limits := global(`"timeout": "5s", "onError": "deny"`,
+		`{"name": "per-user", "key": ["claim:sub"], "rate": {"requests": 2, "per": "`+quietWindow(t)+`"}, "scope": "global"}`)
+	service, redis := rateLimitService(t, limits)
+	e := byToken.envoy(t, 2, limits, startUpstream(t).Cluster("upstream"), service.Cluster("ratelimit"))
+	send := func(as func(t *testing.T, r *http.Request, user string), user string) (status int) {
+		t.Helper()
+		return (&statuses{as: as}).ask(t, http.DefaultClient, e.Listener("limited"), user).status
+	}
+	toWrite := func(t *testing.T, r *http.Request, user string) { bearToken(t, r, user, "write") }
+	forged := func(t *testing.T, r *http.Request, user string) {
+		stranger := casetest.Token{Key: "stranger", Claims: map[string]any{"iss": "https://idp.example", "sub": user, "scope": "read", "exp": "+1h"}}
+		r.Header.Set("authorization", "Bearer "+stranger.Compact(t))
+	}
+	for range 5 {
+		require.Equal(t, http.StatusForbidden, send(toWrite, "alice"))
+		require.Equal(t, http.StatusUnauthorized, send(forged, "alice"))
+		require.Equal(t, http.StatusUnauthorized, send(byHeader.as, "alice"))
+	}
+	counts, err := redis.Counts(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, counts)
+	for _, want := range []int{http.StatusOK, http.StatusOK, http.StatusTooManyRequests} {
+		require.Equal(t, want, send(byToken.as, "alice"))
+	}
+	require.Equal(t, http.StatusForbidden, send(toWrite, "alice"), "not 429: he may not ask at all")
+	counts, err = redis.Counts(t.Context())
+	require.NoError(t, err)
+	require.Len(t, counts, 1)
+	for key, n := range counts {
+		assert.Contains(t, key, "claim:sub_alice")
+		assert.Equal(t, 3, n)
+	}
+}
+
 // Tokens of a language model, say: what a response says is charged to the service, too.
 func TestGlobalCostFromResponse(t *testing.T) {
 	config := global(`"timeout": "5s", "onError": "deny"`, `{"name": "tokens", "key": ["header:x-user"], "cost": 0,
@@ -240,7 +332,7 @@ func TestGlobalCostFromResponse(t *testing.T) {
 	service, redis := rateLimitService(t, config)
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("x-tokens-used", "60") }))
 	t.Cleanup(upstream.Close)
-	e := limitedEnvoy(t, 1, config, envoy.Cluster{Name: "upstream", Host: "127.0.0.1", Port: port(t, upstream.Listener.Addr().String())},
+	e := byHeader.envoy(t, 1, config, envoy.Cluster{Name: "upstream", Host: "127.0.0.1", Port: port(t, upstream.Listener.Addr().String())},
 		service.Cluster("ratelimit"))
 	var s statuses
 	charged := func(want int) func() bool {

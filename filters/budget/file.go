@@ -32,6 +32,8 @@ type Request struct {
 	Name  string `json:"name"`
 	Table string `json:"table"` // of cases, from the repository's root
 	Case  string `json:"case"`
+	// Body is the request's, which comes in one part; the upstream then does not answer.
+	Body string `json:"body"`
 	// Service is what the rate limit service says, "OK" or "OVER_LIMIT", if there is one.
 	Service string `json:"service"`
 	// Calls are the calls of the host, in order, but for the clock.

@@ -131,7 +131,11 @@ func (r *budgeted) run(t *testing.T, d driven) {
 	h := r.host
 	h.NextRequest(r.headers, r.properties)
 	asked := len(h.HTTPCalls)
-	d.begin()
+	if r.budget.Body != "" {
+		d.all(r.budget.Body)
+	} else {
+		d.begin()
+	}
 	if r.budget.Service != "" {
 		require.Len(t, h.HTTPCalls, asked+1, "the service is asked")
 		h.AnswerGRPC(host.CallID(len(h.HTTPCalls)), serviceAnswer(t, r.budget.Service), "0", d.respond)
@@ -161,6 +165,8 @@ type driven interface {
 	begin()
 	respond(call host.CallID, bodySize uint32)
 	end()
+	// all is a request with a body, to its end.
+	all(body string)
 }
 
 type native struct {
@@ -180,6 +186,16 @@ func (n native) respond(call host.CallID, bodySize uint32) {
 
 func (n native) end() { respond(n.handler, n.host, host.Continue) }
 
+func (n native) all(body string) {
+	n.host.End = false
+	n.handler.RequestHeaders(n.host)
+	if n.host.Sent == nil {
+		n.host.Body, n.host.End = body, true
+		n.handler.(host.Inspector).RequestBody(n.host, uint32(len(body)))
+	}
+	n.handler.(host.Follower).StreamEnd(n.host)
+}
+
 type compiled struct {
 	t  *testing.T
 	vm *wasmtest.VM
@@ -195,3 +211,8 @@ func (c compiled) respond(call host.CallID, bodySize uint32) {
 }
 
 func (c compiled) end() { require.NoError(c.t, c.vm.First().Finish()) }
+
+func (c compiled) all(body string) {
+	_, err := c.vm.First().RequestWithBody(body)
+	require.NoError(c.t, err)
+}

@@ -8,22 +8,23 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/palisade-mesh/palisade/e2e/bench/openloop"
 )
 
 var (
@@ -56,7 +57,7 @@ func run() error {
 		return err
 	}
 	pin(os.Getpid(), 1)
-	fmt.Println("| collector | achieved/s | errors | p50 ms | p99 ms | p99.9 ms | max ms | RSS MB, early | RSS MB, end | CPU us/request | one collection us |")
+	fmt.Println("| collector | answered/s | failed, unanswered | p50 ms | p99 ms | p99.9 ms | max ms | RSS MB, early | RSS MB, end | CPU us/request | one collection us |")
 	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 	for name := range strings.SplitSeq(*collectors, ",") {
 		row, err := measure(envoy, name)
@@ -127,19 +128,24 @@ func measure(envoy, name string) (string, error) {
 	early10 := time.AfterFunc(*duration/6, func() { early = rss(cmd.Process.Pid) })
 	defer early10.Stop()
 	before := cpu(cmd.Process.Pid)
-	latencies, errors := load(address)
+	result, err := openloop.Load{
+		Address: address, Request: request(), Status: http.StatusOK, Rate: *rate, Connections: *connections, Duration: *duration,
+	}.Run(context.Background())
+	if err != nil {
+		return "", fmt.Errorf("%w; see %s", err, log.Name())
+	}
 	used := cpu(cmd.Process.Pid) - before
 	end := rss(cmd.Process.Pid)
-	if len(latencies) == 0 {
+	if result.Answered() == 0 {
 		return "", fmt.Errorf("not one answer; see %s", log.Name())
 	}
-	slices.Sort(latencies)
-	quantile := func(q float64) float64 {
-		return float64(latencies[int(q*float64(len(latencies)-1))].Microseconds()) / 1000
+	latencies := result.Sorted()
+	quantile := func(share float64) float64 {
+		return float64(openloop.Quantile(latencies, share).Microseconds()) / 1000
 	}
-	return fmt.Sprintf("| %s | %.0f | %d | %.2f | %.2f | %.2f | %.1f | %d | %d | %.1f | %s |", name,
-		float64(len(latencies))/duration.Seconds(), errors, quantile(.5), quantile(.99), quantile(.999), quantile(1),
-		early, end, float64(used.Microseconds())/float64(len(latencies)), pause(log.Name())), nil
+	return fmt.Sprintf("| %s | %.0f | %d, %d | %.2f | %.2f | %.2f | %.1f | %d | %d | %.1f | %s |", name,
+		float64(result.Answered())/duration.Seconds(), result.Failed, result.Unanswered, quantile(.5), quantile(.99), quantile(.999), quantile(1),
+		early, end, float64(used.Microseconds())/float64(result.Answered()), pause(log.Name())), nil
 }
 
 // pause finds what the filter logged about one collection at its start: least and median of several.
@@ -153,109 +159,30 @@ func pause(log string) string {
 	return line
 }
 
-// load sends requests at the rate for the duration. A request that could not go out in time, because the one
-// before it had no answer yet, counts from when it should have: a stall is felt by all that arrive during it.
-func load(address string) (latencies []time.Duration, errors int) {
+// request is what a browser may send.
+func request() []byte {
 	token := ""
 	if *work != "none" {
 		token = "authorization: Bearer " + strings.Repeat("eyJhbGciOiJSUzI1NiJ9", 30) + "\r\n"
 	}
-	request := []byte("GET /records/17?verbose=1 HTTP/1.1\r\nhost: database.example.org\r\n" +
+	return []byte("GET /records/17?verbose=1 HTTP/1.1\r\nhost: database.example.org\r\n" +
 		"user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0)\r\naccept: application/json\r\n" +
 		"accept-encoding: gzip, deflate, br\r\nx-request-start: 1767225600\r\n" +
 		token + "\r\n")
-	interval := time.Duration(*connections) * time.Second / time.Duration(*rate)
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	start := time.Now()
-	for i := range *connections {
-		wg.Go(func() {
-			mine, failed := connection(address, request, start.Add(interval*time.Duration(i)/time.Duration(*connections)), interval)
-			mu.Lock()
-			defer mu.Unlock()
-			latencies = append(latencies, mine...)
-			errors += failed
-		})
-	}
-	wg.Wait()
-	return latencies, errors
-}
-
-func connection(address string, request []byte, due time.Time, interval time.Duration) (latencies []time.Duration, failed int) {
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		return nil, 1
-	}
-	defer conn.Close()
-	in := bufio.NewReader(conn)
-	latencies = make([]time.Duration, 0, int(*duration/interval)+1)
-	idle := time.Now()
-	for end := due.Add(*duration); due.Before(end); due = due.Add(interval) {
-		from := due
-		if wait := time.Until(due); wait > 0 {
-			time.Sleep(wait)
-		}
-		if idle.Before(due) {
-			from = time.Now() // how late this process itself woke up is not Envoy's doing
-		}
-		if from.After(end.Add(5 * time.Second)) {
-			return latencies, failed + 1
-		}
-		if _, err := conn.Write(request); err != nil {
-			return latencies, failed + 1
-		}
-		ok, err := answer(in)
-		if err != nil {
-			return latencies, failed + 1
-		}
-		if !ok {
-			failed++
-		}
-		idle = time.Now()
-		latencies = append(latencies, idle.Sub(from))
-	}
-	return latencies, failed
-}
-
-// answer reads one response with a content-length, without allocating.
-func answer(in *bufio.Reader) (ok bool, err error) {
-	length := 0
-	for first := true; ; first = false {
-		line, err := in.ReadSlice('\n')
-		if err != nil {
-			return false, err
-		}
-		line = bytes.TrimRight(line, "\r\n")
-		if first {
-			ok = bytes.HasPrefix(line, []byte("HTTP/1.1 200"))
-		}
-		if len(line) == 0 {
-			_, err = in.Discard(length)
-			return ok, err
-		}
-		if value, found := bytes.CutPrefix(line, []byte("content-length: ")); found {
-			if length, err = strconv.Atoi(string(value)); err != nil {
-				return false, err
-			}
-		}
-	}
 }
 
 func waitFor(address string) error {
 	var last error
 	for range 100 {
-		conn, err := net.Dial("tcp", address)
+		response, err := http.Get("http://" + address + "/")
 		if err == nil {
-			_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-			ok, err := answer(bufio.NewReader(conn))
-			conn.Close()
-			if ok {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
 				return nil
 			}
-			last = err
-		} else {
-			last = err
+			err = errors.New(response.Status)
 		}
+		last = err
 		time.Sleep(100 * time.Millisecond)
 	}
 	return fmt.Errorf("no answer from Envoy on %s: %w", address, last)

@@ -75,6 +75,7 @@ func render(filters []filter, action object, clusters list) (string, error) {
 		}}},
 	})
 	return compact(object{
+		"node":  object{"id": listenerName, "cluster": listenerName}, // without which nothing is discovered
 		"admin": object{"address": loopback()},
 		"static_resources": object{"clusters": clusters, "listeners": list{object{
 			"name": listenerName, "address": loopback(), "filter_chains": list{object{"filters": list{manager}}},

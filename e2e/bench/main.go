@@ -28,12 +28,15 @@ import (
 var (
 	rounds  = flag.Int("rounds", 6, "how often each scenario has its turn")
 	turn    = flag.Int("seconds", 1, "how long a turn is")
-	only    = flag.String("scenarios", "", "a regular expression: which to run, beside "+baseline)
+	only    = flag.String("scenarios", "", "a regular expression: which to run, beside "+baseline+", in place of the usual ones")
+	all     = flag.Bool("all", false, "run all scenarios, starts and updates, and what a second worker brings")
 	counted = flag.Bool("instructions", false, "count instructions instead of time, with valgrind: a minute or two a scenario")
 	startUp = flag.Bool("startup", true, "measure also how long Envoy takes to start")
-	scaling = flag.Bool("scaling", true, "measure also what a second worker brings")
+	renewal = flag.Bool("update", true, "measure also how long other policies take")
+	scaling = flag.Bool("scaling", false, "measure also what a second worker brings")
 	output  = flag.String("o", "markdown", "what to print: markdown or json")
 	file    = flag.String("file", "build/bench.json", "where the figures go")
+	sketch  = flag.String("picture", "build/bench.svg", "where the picture goes")
 	dir     = flag.String("dir", "build/bench", "where configurations and logs go")
 )
 
@@ -65,17 +68,56 @@ func choose(ctx context.Context, args []string) error {
 }
 
 func run(ctx context.Context) error {
-	wanted, err := regexp.Compile(*only)
-	switch {
-	case err != nil:
-		return fmt.Errorf("-scenarios: %w", err)
-	case *rounds < 1:
-		return errors.New("-rounds: at least one")
-	case *turn < 1:
-		return errors.New("-seconds: at least one")
-	case *output != "markdown" && *output != "json":
-		return fmt.Errorf("-o %s: expected markdown or json", *output)
+	wanted, err := wantedScenarios()
+	if err != nil {
+		return err
 	}
+	if err := prepare(); err != nil {
+		return err
+	}
+	begin := time.Now()
+	r := &report{conditions: newConditions(*rounds, float64(*turn), connections)}
+	if *counted {
+		err = runInstructions(ctx, r, wanted)
+	} else {
+		err = runTimes(ctx, r, wanted)
+	}
+	if err != nil {
+		return err
+	}
+	progress("took %v\n", time.Since(begin).Round(time.Second))
+	if err := writePicture(r, *sketch); err != nil {
+		return err
+	}
+	return writeFigures(r, *file, *output)
+}
+
+// wantedScenarios tells from the flags which names are wanted, after a look at the other flags.
+func wantedScenarios() (*regexp.Regexp, error) {
+	switch {
+	case *rounds < 1:
+		return nil, errors.New("-rounds: at least one")
+	case *turn < 1:
+		return nil, errors.New("-seconds: at least one")
+	case *output != "markdown" && *output != "json":
+		return nil, fmt.Errorf("-o %s: expected markdown or json", *output)
+	case *all && *only != "":
+		return nil, errors.New("-all and -scenarios: either of them")
+	case *all:
+		*scaling = true
+		return regexp.Compile("")
+	case *only == "":
+		return regexp.Compile(expressionOf(usual))
+	}
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		return nil, fmt.Errorf("-scenarios: %w", err)
+	}
+	return wanted, nil
+}
+
+// prepare has what the scenarios need in place.
+func prepare() error {
 	tools := map[string]string{"wrk": "wrk", "taskset": "util-linux"}
 	if *counted {
 		tools = map[string]string{"valgrind": "valgrind", "callgrind_control": "valgrind"}
@@ -86,24 +128,23 @@ func run(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(*dir, "start"), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(*dir, scriptFile), script, 0o644); err != nil {
-		return err
-	}
-	r := &report{conditions: newConditions(*rounds, float64(*turn), connections)}
-	if *counted {
-		if err := runInstructions(ctx, r, wanted); err != nil {
+	return os.WriteFile(filepath.Join(*dir, scriptFile), script, 0o644)
+}
+
+// runTimes has what needs all CPUs first, while this process may still use them: each worker and the load get one later.
+func runTimes(ctx context.Context, r *report, wanted *regexp.Regexp) (err error) {
+	if *startUp {
+		// While no other Envoy is there.
+		if r.Startup, err = measureStartups(ctx, *dir, chosen(startups(), wanted)); err != nil {
 			return err
 		}
-		return writeFigures(r, *file, *output)
 	}
-	if *startUp {
-		// First, while this process may still use all CPUs and no other Envoy is there.
-		if r.Startup, err = runStartups(ctx, wanted); err != nil {
+	if *renewal {
+		if r.Updates, err = runUpdates(ctx, *dir, chosenUpdates(wanted)); err != nil {
 			return err
 		}
 	}
 	if *scaling {
-		// Also unpinned: two workers and the load share two CPUs.
 		before := procStat()
 		if r.Scaling, err = runScaling(ctx, chosenScaled(wanted)); err != nil {
 			return err
@@ -114,7 +155,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	r.LoadAfter = loadAverage()
-	return writeFigures(r, *file, *output)
+	return nil
 }
 
 // writeFigures gives the figures of a report to the file and to whoever started this.
@@ -142,24 +183,6 @@ func needTools(tools map[string]string) error {
 		}
 	}
 	return nil
-}
-
-func runStartups(ctx context.Context, wanted *regexp.Regexp) ([]startup, error) {
-	var results []startup
-	for _, s := range chosen(startups(), wanted) {
-		progress("starting %s:", s.name)
-		result, err := measureStartup(ctx, *dir, s)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.name, err)
-		}
-		if result.Error != "" {
-			progress(" %s\n", result.Error)
-		} else {
-			progress(" %.2f s, %d MB\n", result.Seconds, result.RSS)
-		}
-		results = append(results, result)
-	}
-	return results, nil
 }
 
 // runInstructions measures no time, so it has no CPU for itself and no rounds.

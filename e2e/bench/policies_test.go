@@ -116,6 +116,24 @@ func TestScenariosAreConsistent(t *testing.T) {
 	}
 }
 
+func TestUsual(t *testing.T) {
+	names := map[string]bool{}
+	for _, s := range append(scenarios(), startups()...) {
+		names[s.name] = true
+	}
+	for _, u := range updates() {
+		names[u.name] = true
+	}
+	for _, name := range usual {
+		assert.True(t, names[name], "%s does not exist", name)
+	}
+	wanted := regexp.MustCompile(expressionOf([]string{"jwt-cached", "rbac-10000"}))
+	assert.True(t, wanted.MatchString("rbac-10000"))
+	for _, name := range []string{"rbac-10000-denied", "jwt-cached-headers", "x-jwt-cached", "rbac-100000"} {
+		assert.False(t, wanted.MatchString(name), name)
+	}
+}
+
 func TestChosen(t *testing.T) {
 	token := request{Headers: bearer("x")}
 	all := []scenario{

@@ -179,6 +179,17 @@ func newRequest(ctx context.Context, url string, r request) (*http.Request, erro
 	return out, nil
 }
 
+// wire is the request as it is sent. Its Tokens do not take turns there.
+func (r request) wire(ctx context.Context) ([]byte, error) {
+	out, err := newRequest(ctx, "http://"+r.Host+r.Path, r)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = out.Write(&b)
+	return b.Bytes(), err
+}
+
 func get(ctx context.Context, url string, r request) (status int, body []byte, err error) {
 	out, err := newRequest(ctx, url, r)
 	if err != nil {

@@ -50,6 +50,8 @@ type report struct {
 	Ratios    []ratio   `json:"ratios,omitempty"`
 	Startup   []startup `json:"startup,omitempty"`
 
+	Updates []update `json:"updates,omitempty"`
+
 	Scaling       []scaledScenario `json:"scaling,omitempty"`
 	ScalingStolen float64          `json:"scalingStolenPercent,omitempty"`
 
@@ -151,6 +153,9 @@ func (r *report) String() string {
 	if len(r.Startup) > 0 {
 		r.writeStartup(&b)
 	}
+	if len(r.Updates) > 0 {
+		r.writeUpdates(&b)
+	}
 	if len(r.Scaling) > 0 {
 		r.writeScaling(&b)
 	}
@@ -187,14 +192,15 @@ func (r *report) writeScenarios(b *strings.Builder) {
 }
 
 func (r *report) writeStartup(b *strings.Builder) {
-	fmt.Fprintln(b, "\n| start | s until the first answer | more than none | RSS MB | peak MB |")
-	fmt.Fprintln(b, "| --- | ---: | ---: | ---: | ---: |")
+	fmt.Fprintln(b, "\n| start | ms until the first answer | more than none | RSS MB | peak MB | a second worker MB |")
+	fmt.Fprintln(b, "| --- | ---: | ---: | ---: | ---: | ---: |")
 	for _, s := range r.Startup {
 		if s.Error != "" {
-			fmt.Fprintf(b, "| %s | %s | | | |\n", s.Name, strings.ReplaceAll(s.Error, "|", "/"))
+			fmt.Fprintf(b, "| %s | %s | | | | |\n", s.Name, strings.ReplaceAll(s.Error, "|", "/"))
 			continue
 		}
-		fmt.Fprintf(b, "| %s | %.2f | %.2f | %d | %d |\n", s.Name, s.Seconds, s.Seconds-r.Startup[0].Seconds, s.RSS, s.Peak)
+		fmt.Fprintf(b, "| %s | %s | %s | %d | %d | %d |\n", s.Name, s.Seconds.times(1000).formatWhole(), s.Added.times(1000).formatWhole(),
+			s.RSS, s.Peak, s.Second)
 	}
 }
 
@@ -218,6 +224,10 @@ func (r *report) writeInstructions(b *strings.Builder) {
 	for _, q := range r.InstructionRatios {
 		fmt.Fprintf(b, "| %s | %s | %.3g |\n", q.Of, q.By, q.Ratio)
 	}
+}
+
+func (s spread) formatWhole() string {
+	return fmt.Sprintf("%.0f (%.0f to %.0f)", s.Median, s.Min, s.Max)
 }
 
 func (s spread) format() string { return fmt.Sprintf("%.1f (%.1f to %.1f)", s.Median, s.Min, s.Max) }

@@ -196,10 +196,11 @@ func TestMarkdown(t *testing.T) {
 		Scenarios: newRows(testScenarios, testSamples),
 		Ratios:    newRatios([]comparison{{"b", "a"}}, testScenarios, testSamples),
 		Startup: []startup{
-			{Name: baseline, Seconds: 0.25, RSS: 40, Peak: 41},
-			{Name: "a", Seconds: 1.5, RSS: 50, Peak: 70},
+			{Name: baseline, Seconds: spread{0.25, 0.2, 0.3}, RSS: 40, Peak: 41, Second: 1},
+			{Name: "a", Seconds: spread{1.5, 1.25, 2}, Added: spread{1.25, 1, 1.75}, RSS: 50, Peak: 70, Second: 12},
 			{Name: "b", Error: "refused: a | b"},
 		},
+		Updates: newUpdates([]updating{{name: "c"}, {name: "d"}}, [][]float64{{0.01, 0.02, 0.03}, {0.05, 0.04, 0.09}}),
 	}
 	assert.Equal(t, `2026-01-02, Envoy 1.40.0, one worker, 2 CPUs, Envoy and wrk each on a CPU of their own.
 Medians (least to most) of 3 rounds of 1 s, 8 connections. Load average 0.10 before, 1.20 after; 2.5 % of the time stolen by the hypervisor.
@@ -214,10 +215,28 @@ Medians (least to most) of 3 rounds of 1 s, 8 connections. Load average 0.10 bef
 | --- | --- | ---: |
 | b | a | 3 (2.5 to 3) |
 
-| start | s until the first answer | more than none | RSS MB | peak MB |
-| --- | ---: | ---: | ---: | ---: |
-| none | 0.25 | 0.00 | 40 | 41 |
-| a | 1.50 | 1.25 | 50 | 70 |
-| b | refused: a / b | | | |
+| start | ms until the first answer | more than none | RSS MB | peak MB | a second worker MB |
+| --- | ---: | ---: | ---: | ---: | ---: |
+| none | 250 (200 to 300) | 0 (0 to 0) | 40 | 41 | 1 |
+| a | 1500 (1250 to 2000) | 1250 (1000 to 1750) | 50 | 70 | 12 |
+| b | refused: a / b | | | | |
+
+Other policies, 1000 of them, by ECDS from a file: until the worker decides by them. Medians (least to most) of 10 times.
+
+| update | ms | more than c |
+| --- | ---: | ---: |
+| c | 20.0 (10.0 to 30.0) |  |
+| d | 50.0 (40.0 to 90.0) | 40.0 (20.0 to 60.0) |
 `, r.String())
+}
+
+// A scenario that takes long has fewer rounds.
+func TestStartup(t *testing.T) {
+	r := startup{Rounds: []float64{3, 5}}
+	r.summarize([]float64{1, 2, 9})
+	assert.Equal(t, spread{4, 3, 5}, r.Seconds)
+	assert.Equal(t, spread{2.5, 2, 3}, r.Added)
+	r = startup{Rounds: []float64{3}}
+	r.summarize(nil)
+	assert.Zero(t, r.Added)
 }

@@ -17,10 +17,18 @@ func rowScenarios() []scenario {
 		{"native-row", native(verification{jose.RS256, false, false}), r, http.StatusOK},
 		{"native-row-cached", native(cachedRS256), r, http.StatusOK},
 		{"row-cached", []filter{jwtFilter(cachedRS256), authz(few), rateLimit(nobody, perUser)}, r, http.StatusOK},
-		{"palisade-cached", []filter{palisade(few, object{}, perUser)}, r, http.StatusOK},
+		palisadeCached("palisade-cached", few),
+		palisadeCached("palisade-cached-10000", numbered(10_000)),
 		// Envoy's local_ratelimit tells clients nothing either.
 		{"palisade-cached-silent", []filter{palisade(few, object{"headers": "none"}, perUser)}, r, http.StatusOK},
 	}
+}
+
+// palisadeCached is allowed by the last of the policies.
+func palisadeCached(name string, services []service) scenario {
+	r := withToken(jose.RS256)
+	r.Host, r.Path = last(services).Host, last(services).Path
+	return scenario{name, []filter{palisade(services, object{}, limit("claim", endless, "claim:sub"))}, r, http.StatusOK}
 }
 
 func palisade(services []service, limitFields object, limits ...object) filter {
@@ -44,5 +52,6 @@ func rowComparisons() []comparison {
 		{"row-cached", "native-row-cached"},
 		{"row-cached", "native-row"},
 		{"palisade-cached", "row-cached"},
+		{"palisade-cached-10000", "palisade-cached"},
 	}
 }

@@ -16,6 +16,11 @@ func newSpread(values []float64) spread {
 	return spread{Median: (sorted[(n-1)/2] + sorted[n/2]) / 2, Min: sorted[0], Max: sorted[n-1]}
 }
 
+// times is the same in another unit.
+func (s spread) times(factor float64) spread {
+	return spread{Median: factor * s.Median, Min: factor * s.Min, Max: factor * s.Max}
+}
+
 // minus subtracts what was measured in the same round.
 func minus(a, b []float64) []float64 {
 	return pairwise(a, b, func(x, y float64) float64 { return x - y })

@@ -3,6 +3,8 @@
 //
 //	ENVOY_PATH=$(make -s envoy-path) go run ./e2e/bench -scenarios 'authz-20|rbac-20' -rounds 9
 //
+// With steady as its first argument, it measures latencies at a steady rate, pauses and memory (make bench-steady).
+//
 // With waf as its first argument, it measures waf-filter next to coraza-proxy-wasm (make bench-waf), with waf-soak, whether waf-filter's
 // memory stays what it is (make soak-waf).
 package main
@@ -57,6 +59,8 @@ func main() {
 func choose(ctx context.Context, args []string) error {
 	if len(args) > 0 {
 		switch args[0] {
+		case "steady":
+			return runSteady(ctx, args[1:])
 		case "waf":
 			return runWAF(ctx, args[1:])
 		case "waf-soak":

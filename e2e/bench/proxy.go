@@ -222,6 +222,7 @@ func (p *proxy) lastWords() string {
 type usage struct {
 	requests int
 	cpu      time.Duration
+	waited   time.Duration // for a CPU
 }
 
 // used waits until no connection is left. The requests that wrk did not wait for at its end have cost processor time
@@ -246,8 +247,8 @@ func (p *proxy) used(ctx context.Context) (usage, error) {
 		if err != nil {
 			return usage{}, err
 		}
-		cpu, err := p.cpu()
-		return usage{requests: requests, cpu: cpu}, err
+		cpu, waited, err := p.cpu()
+		return usage{requests: requests, cpu: cpu, waited: waited}, err
 	}
 }
 
@@ -261,30 +262,29 @@ func stat(stats, name string) (int, error) {
 	return 0, fmt.Errorf("envoy has no statistic %s", name)
 }
 
-// cpu is the processor time that all threads of Envoy have used. Linux counts it in nanoseconds for each thread; what
-// it sums up for a process is in hundredths of a second.
-func (p *proxy) cpu() (time.Duration, error) {
+// cpu is the processor time that all threads of Envoy have used, and for how long they waited for it. Linux counts it in
+// nanoseconds for each thread; what it sums up for a process is in hundredths of a second.
+func (p *proxy) cpu() (used, waited time.Duration, err error) {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.cmd.Process.Pid))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	var total time.Duration
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		used, _, _ := strings.Cut(string(text), " ")
-		nanoseconds, err := strconv.ParseInt(used, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", file, err)
+		var ran, ready int64
+		if _, err := fmt.Sscan(string(text), &ran, &ready); err != nil {
+			return 0, 0, fmt.Errorf("%s: %w", file, err)
 		}
-		total += time.Duration(nanoseconds)
+		used += time.Duration(ran)
+		waited += time.Duration(ready)
 	}
-	if total == 0 {
-		return 0, errors.New("this system does not count the processor time of threads (/proc/<pid>/task/*/schedstat)")
+	if used == 0 {
+		return 0, 0, errors.New("this system does not count the processor time of threads (/proc/<pid>/task/*/schedstat)")
 	}
-	return total, nil
+	return used, waited, nil
 }
 
 // memory is Envoy's resident memory in megabytes, now ("VmRSS") or at most so far ("VmHWM").

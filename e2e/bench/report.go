@@ -32,14 +32,18 @@ func newConditions(rounds int, seconds float64, connections int) conditions {
 
 // write says them, and whether what makes the load had a CPU of its own.
 func (c *conditions) write(b *strings.Builder, apart, together string) {
+	c.writePlace(b, apart, together)
+	fmt.Fprintf(b, "Medians (least to most) of %d rounds of %.3g s, %d connections. Load average %s before, %s after; "+
+		"%.1f %% of the time stolen by the hypervisor.\n\n",
+		c.Rounds, c.Seconds, c.Connections, c.LoadBefore, c.LoadAfter, c.Stolen)
+}
+
+func (c *conditions) writePlace(b *strings.Builder, apart, together string) {
 	where := apart
 	if !c.Pinned {
 		where = together + " on the same CPU: do not trust these figures"
 	}
 	fmt.Fprintf(b, "%s, Envoy %s, one worker, %d CPUs, %s.\n", c.Date, c.Envoy, c.CPUs, where)
-	fmt.Fprintf(b, "Medians (least to most) of %d rounds of %.3g s, %d connections. Load average %s before, %s after; "+
-		"%.1f %% of the time stolen by the hypervisor.\n\n",
-		c.Rounds, c.Seconds, c.Connections, c.LoadBefore, c.LoadAfter, c.Stolen)
 }
 
 // report is all that was measured, as it is written to build/bench.json.
@@ -224,6 +228,10 @@ func (r *report) writeInstructions(b *strings.Builder) {
 	for _, q := range r.InstructionRatios {
 		fmt.Fprintf(b, "| %s | %s | %.3g |\n", q.Of, q.By, q.Ratio)
 	}
+}
+
+func (s spread) formatFine() string {
+	return fmt.Sprintf("%.2f (%.2f to %.2f)", s.Median, s.Min, s.Max)
 }
 
 func (s spread) formatWhole() string {

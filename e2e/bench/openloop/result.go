@@ -9,6 +9,8 @@ import (
 // Result is what became of a load.
 type Result struct {
 	Rate int
+	// Took is until the last answer, or until no more were waited for.
+	Took time.Duration
 	// Latencies are from when a request was due to when its answer had come, by the request's number. What was not answered counts as
 	// answered at the end.
 	Latencies []time.Duration
@@ -57,6 +59,7 @@ func (r *Result) failed(format string, args ...any) {
 
 // end gives what was not answered its latency.
 func (r *Result) end(now time.Duration) {
+	r.Took = now
 	for i, latency := range r.Latencies {
 		if latency == 0 {
 			r.Unanswered++

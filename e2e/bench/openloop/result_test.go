@@ -45,6 +45,7 @@ func TestEnd(t *testing.T) {
 	r := latencies(1, 0, 2, 0)
 	r.end(10 * ms)
 	assert.Equal(t, []time.Duration{1 * ms, 9 * ms, 2 * ms, 7 * ms}, r.Latencies)
+	assert.Equal(t, 10*ms, r.Took)
 	assert.Equal(t, 2, r.Unanswered)
 	assert.Equal(t, 2, r.Answered())
 }

@@ -28,7 +28,7 @@ import (
 )
 
 var (
-	rounds  = flag.Int("rounds", 6, "how often each scenario has its turn")
+	rounds  = flag.Int("rounds", 5, "how often each scenario has its turn")
 	turn    = flag.Int("seconds", 1, "how long a turn is")
 	only    = flag.String("scenarios", "", "a regular expression: which to run, beside "+baseline+", in place of the usual ones")
 	all     = flag.Bool("all", false, "run all scenarios, starts and updates, and what a second worker brings")

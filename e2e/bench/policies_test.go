@@ -157,3 +157,35 @@ func TestChosen(t *testing.T) {
 		})
 	}
 }
+
+func TestWanted(t *testing.T) {
+	t.Cleanup(func() { *all, *only, *scaling = false, "", false })
+	for _, c := range []struct {
+		all    bool
+		only   string
+		found  []string
+		absent []string
+		err    string
+	}{
+		{found: []string{"palisade-cached"}, absent: []string{"jwt-distinct"}},
+		{all: true, found: []string{"palisade-cached", "jwt-distinct"}},
+		{only: "distinct", found: []string{"jwt-distinct"}, absent: []string{"palisade-cached"}},
+		{only: "(", err: "-scenarios: "},
+		{all: true, only: "jwt", err: "either of them"},
+	} {
+		*all, *only, *scaling = c.all, c.only, false
+		wanted, err := wantedScenarios()
+		if c.err != "" {
+			assert.ErrorContains(t, err, c.err)
+			continue
+		}
+		require.NoError(t, err)
+		for _, name := range c.found {
+			assert.True(t, wanted.MatchString(name), "%+v: %s", c, name)
+		}
+		for _, name := range c.absent {
+			assert.False(t, wanted.MatchString(name), "%+v: %s", c, name)
+		}
+		assert.Equal(t, c.all, *scaling)
+	}
+}

@@ -196,15 +196,15 @@ func (r *report) writeScenarios(b *strings.Builder) {
 }
 
 func (r *report) writeStartup(b *strings.Builder) {
-	fmt.Fprintln(b, "\n| start | ms until the first answer | more than none | RSS MB | peak MB | a second worker MB |")
-	fmt.Fprintln(b, "| --- | ---: | ---: | ---: | ---: | ---: |")
+	fmt.Fprintln(b, "\n| start | ms until the first answer | more than none | CPU ms | RSS MB | peak MB | a second worker MB |")
+	fmt.Fprintln(b, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
 	for _, s := range r.Startup {
 		if s.Error != "" {
-			fmt.Fprintf(b, "| %s | %s | | | | |\n", s.Name, strings.ReplaceAll(s.Error, "|", "/"))
+			fmt.Fprintf(b, "| %s | %s | | | | | |\n", s.Name, strings.ReplaceAll(s.Error, "|", "/"))
 			continue
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %d | %d | %d |\n", s.Name, s.Seconds.times(1000).formatWhole(), s.Added.times(1000).formatWhole(),
-			s.RSS, s.Peak, s.Second)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %d | %d | %d |\n", s.Name,
+			s.Seconds.times(1000).formatWhole(), s.Added.times(1000).formatWhole(), s.CPU.times(1000).formatWhole(), s.RSS, s.Peak, s.Second)
 	}
 }
 

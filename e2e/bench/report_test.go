@@ -196,7 +196,7 @@ func TestMarkdown(t *testing.T) {
 		Scenarios: newRows(testScenarios, testSamples),
 		Ratios:    newRatios([]comparison{{"b", "a"}}, testScenarios, testSamples),
 		Startup: []startup{
-			{Name: baseline, Seconds: spread{0.25, 0.2, 0.3}, RSS: 40, Peak: 41, Second: 1},
+			{Name: baseline, Seconds: spread{0.25, 0.2, 0.3}, CPU: spread{0.125, 0.1, 0.25}, RSS: 40, Peak: 41, Second: 1},
 			{Name: "a", Seconds: spread{1.5, 1.25, 2}, Added: spread{1.25, 1, 1.75}, RSS: 50, Peak: 70, Second: 12},
 			{Name: "b", Error: "refused: a | b"},
 		},
@@ -215,11 +215,11 @@ Medians (least to most) of 3 rounds of 1 s, 8 connections. Load average 0.10 bef
 | --- | --- | ---: |
 | b | a | 3 (2.5 to 3) |
 
-| start | ms until the first answer | more than none | RSS MB | peak MB | a second worker MB |
-| --- | ---: | ---: | ---: | ---: | ---: |
-| none | 250 (200 to 300) | 0 (0 to 0) | 40 | 41 | 1 |
-| a | 1500 (1250 to 2000) | 1250 (1000 to 1750) | 50 | 70 | 12 |
-| b | refused: a / b | | | | |
+| start | ms until the first answer | more than none | CPU ms | RSS MB | peak MB | a second worker MB |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| none | 250 (200 to 300) | 0 (0 to 0) | 125 (100 to 250) | 40 | 41 | 1 |
+| a | 1500 (1250 to 2000) | 1250 (1000 to 1750) | 0 (0 to 0) | 50 | 70 | 12 |
+| b | refused: a / b | | | | | |
 
 Other policies, 1000 of them, by ECDS from a file: until the worker decides by them. Medians (least to most) of 10 times.
 
@@ -232,11 +232,12 @@ Other policies, 1000 of them, by ECDS from a file: until the worker decides by t
 
 // A scenario that takes long has fewer rounds.
 func TestStartup(t *testing.T) {
-	r := startup{Rounds: []float64{3, 5}}
+	r := startup{Rounds: []float64{3, 5}, CPURounds: []float64{2, 4}}
 	r.summarize([]float64{1, 2, 9})
 	assert.Equal(t, spread{4, 3, 5}, r.Seconds)
 	assert.Equal(t, spread{2.5, 2, 3}, r.Added)
-	r = startup{Rounds: []float64{3}}
+	assert.Equal(t, spread{3, 2, 4}, r.CPU)
+	r = startup{Rounds: []float64{3}, CPURounds: []float64{2}}
 	r.summarize(nil)
 	assert.Zero(t, r.Added)
 }

@@ -24,19 +24,21 @@ type startup struct {
 	Name    string `json:"name"`
 	Seconds spread `json:"seconds"`
 	Added   spread `json:"added"`  // above the first scenario's of the same round
+	CPU     spread `json:"cpu"`    // seconds that all of Envoy's threads used until then
 	RSS     int    `json:"rssMB"`  // of the last try
 	Peak    int    `json:"peakMB"` // of the last try
 	// Second is by how much the memory is more with a second worker.
 	Second int `json:"secondWorkerMB"`
 	// Error is why there are no figures.
 	Error string `json:"error,omitempty"`
-	// Rounds are the seconds of each try.
-	Rounds []float64 `json:"secondsByRound"`
+	// Rounds are the seconds of each try, CPURounds those of Envoy's threads.
+	Rounds    []float64 `json:"secondsByRound"`
+	CPURounds []float64 `json:"cpuByRound"`
 }
 
 // started is what was seen of one start.
 type started struct {
-	took      time.Duration
+	took, cpu time.Duration
 	rss, peak int
 }
 
@@ -72,7 +74,8 @@ func measureStartups(ctx context.Context, dir string, scenarios []scenario) ([]s
 			}
 			progress(" %.2f", one.took.Seconds())
 			spent[i] += one.took
-			r.Rounds, r.RSS, r.Peak = append(r.Rounds, one.took.Seconds()), one.rss, one.peak
+			r.Rounds, r.CPURounds = append(r.Rounds, one.took.Seconds()), append(r.CPURounds, one.cpu.Seconds())
+			r.RSS, r.Peak = one.rss, one.peak
 		}
 		progress("\n")
 	}
@@ -101,7 +104,7 @@ func addStarts(ctx context.Context, dir string, scenarios []scenario, configs []
 
 // summarize compares with the rounds of the first scenario, which has had at least as many. There are none if it does not start.
 func (r *startup) summarize(first []float64) {
-	r.Seconds = newSpread(r.Rounds)
+	r.Seconds, r.CPU = newSpread(r.Rounds), newSpread(r.CPURounds)
 	if n := min(len(r.Rounds), len(first)); n > 0 {
 		r.Added = newSpread(minus(r.Rounds[:n], first[:n]))
 	}
@@ -124,6 +127,9 @@ func startOnce(ctx context.Context, dir string, s scenario, config string, worke
 		return started{}, err
 	}
 	one := started{took: time.Since(begin)}
+	if one.cpu, _, err = p.cpu(); err != nil {
+		return started{}, err
+	}
 	if err := p.awaitWorkers(ctx, s, workers); err != nil {
 		return started{}, err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -55,7 +54,7 @@ func (r *report) chart() picture.Chart {
 		Footer: []string{
 			"Native: Envoy's jwt_authn, rbac and local_ratelimit. The token is RS256; all others have it in their cache.",
 			fmt.Sprintf("Envoy %s, one worker, on a CPU of its own: medians of %d rounds of %.3g s (lines: least to most).",
-				cmp.Or(r.Envoy, "?"), r.Rounds, r.Seconds),
+				r.Envoy, r.Rounds, r.Seconds),
 			fmt.Sprintf("%s, %d CPUs, load average %s before, %s after; %.1f %% of the time stolen by the hypervisor. Made by: make bench",
 				r.Date, r.CPUs, r.LoadBefore, r.LoadAfter, r.Stolen),
 		},

@@ -90,10 +90,10 @@ func run(ctx context.Context) error {
 		return err
 	}
 	progress("took %v\n", time.Since(begin).Round(time.Second))
-	if err := writePicture(r, *sketch); err != nil {
+	if err := writeFigures(r, *file, *output); err != nil {
 		return err
 	}
-	return writeFigures(r, *file, *output)
+	return writePicture(r, *sketch)
 }
 
 // wantedScenarios tells from the flags which names are wanted, after a look at the other flags.

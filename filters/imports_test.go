@@ -36,7 +36,7 @@ var forbidden = map[string]string{
 
 // allowedModules are whose packages may be compiled to Wasm, beside ours and the standard library's.
 var allowedModules = []string{
-	"github.com/tidwall/gjson", "github.com/tidwall/match", "github.com/tidwall/pretty", "github.com/dchest/siphash",
+	"github.com/tidwall/gjson", "github.com/tidwall/match", "github.com/tidwall/pretty",
 }
 
 // engines are filters whose engine is somebody else's, with the modules that it brings. What it imports is its own affair; packages of

@@ -3,7 +3,7 @@ package jwt
 import (
 	"encoding/binary"
 
-	"github.com/dchest/siphash"
+	"github.com/palisade-mesh/palisade/filters/siphash"
 )
 
 // tokenCache keeps what verified tokens came to, the least recently used going first.

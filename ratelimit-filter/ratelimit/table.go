@@ -6,9 +6,9 @@ import (
 	"strconv"
 	"unsafe"
 
-	"github.com/dchest/siphash"
-
+	"github.com/palisade-mesh/palisade/filters/ascii"
 	"github.com/palisade-mesh/palisade/filters/host"
+	"github.com/palisade-mesh/palisade/filters/siphash"
 )
 
 // Store is memory that all workers share, and their clock. host.Host has it.
@@ -95,8 +95,8 @@ func sharedSecret(s Store, random func([]byte) error) (secret [16]byte, err erro
 // fingerprint is that of a bucket's name.
 func (t *table) fingerprint(name []byte) (f fingerprint) {
 	low, high := siphash.Hash128(t.k0, t.k1, name)
-	binary.LittleEndian.PutUint64(f[:], low)
-	binary.LittleEndian.PutUint64(f[8:], high)
+	ascii.SetWord(f[:], 0, low)
+	ascii.SetWord(f[:], 8, high)
 	return f
 }
 
@@ -105,17 +105,20 @@ type slotNames struct {
 	mask   uint64
 	key    []byte // of the slot at hand; the prefix stays
 	prefix int
+	slot   uint64 // at hand: a bucket that was read is written next
 }
 
 func newSlotNames(kind, plugin string, slots uint64) slotNames {
 	key := strconv.AppendUint([]byte(kind+"\x00"+plugin+"\x00"), slots, 10)
 	key = append(key, 0)
-	return slotNames{mask: slots - 1, key: key, prefix: len(key)}
+	return slotNames{mask: slots - 1, key: key, prefix: len(key), slot: slots}
 }
 
 // of is the name of a fingerprint's slot, until the next call.
 func (n *slotNames) of(f *fingerprint) string {
-	n.key = strconv.AppendUint(n.key[:n.prefix], binary.LittleEndian.Uint64(f[:])&n.mask, 36)
+	if slot := ascii.Word(f[:], 0) & n.mask; slot != n.slot {
+		n.key, n.slot = strconv.AppendUint(n.key[:n.prefix], slot, 36), slot
+	}
 	return unsafe.String(unsafe.SliceData(n.key), len(n.key))
 }
 
@@ -171,7 +174,7 @@ func (s *slot) put(f *fingerprint, full, now int64) (evicted bool) {
 		}
 		copy(s.data[at:], f[:])
 	}
-	binary.LittleEndian.PutUint64(s.data[at+len(f):], uint64(full))
+	ascii.SetWord(s.data[:], at+len(f), uint64(full))
 	return evicted
 }
 
@@ -190,9 +193,9 @@ func (s *slot) room(now int64) int {
 }
 
 func (s *slot) find(f *fingerprint) int {
-	low, high := binary.LittleEndian.Uint64(f[:]), binary.LittleEndian.Uint64(f[8:])
+	low, high := ascii.Word(f[:], 0), ascii.Word(f[:], 8)
 	for at := 0; at < s.size; at += entrySize {
-		if binary.LittleEndian.Uint64(s.data[at:]) == low && binary.LittleEndian.Uint64(s.data[at+8:]) == high {
+		if ascii.Word(s.data[:], at) == low && ascii.Word(s.data[:], at+8) == high {
 			return at
 		}
 	}
@@ -200,5 +203,5 @@ func (s *slot) find(f *fingerprint) int {
 }
 
 func (s *slot) fullAt(at int) int64 {
-	return int64(binary.LittleEndian.Uint64(s.data[at+len(fingerprint{}):]))
+	return int64(ascii.Word(s.data[:], at+len(fingerprint{})))
 }

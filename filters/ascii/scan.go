@@ -10,7 +10,8 @@ func Scan(text string, what byte) (printable, found bool) {
 		return scanBytes(b, what)
 	}
 	const each, high = 0x0101010101010101, 0x8080808080808080
-	printable = true
+	wanted := uint64(what) * each
+	var unusual, equal uint64
 	for i := 0; ; i += 8 {
 		last := i+8 >= len(b)
 		if last {
@@ -19,17 +20,18 @@ func Scan(text string, what byte) (printable, found bool) {
 		eight := Word(b, i)
 		// The highest bit of a byte is set in one of the terms if it is not printable: from 0x80 on, 0x7f, below a space. A
 		// carry or borrow may set that of the next byte, too, but only of one that has set its own.
-		if (eight|(eight+each)|(eight-' '*each))&high != 0 {
-			p, _ := scanBytes(b[i:i+8], what)
-			printable = printable && p
-		}
+		unusual |= eight | (eight + each) | (eight - ' '*each)
 		// Zero where a byte is equal. Here a borrow may only add bytes behind one that is.
-		difference := eight ^ uint64(what)*each
-		found = found || (difference-each)&^difference&high != 0
+		difference := eight ^ wanted
+		equal |= (difference - each) &^ difference
 		if last {
-			return printable, found
+			break
 		}
 	}
+	if unusual&high != 0 { // a tab, perhaps
+		return scanBytes(b, what)
+	}
+	return true, equal&high != 0
 }
 
 func scanBytes(b []byte, what byte) (printable, found bool) {

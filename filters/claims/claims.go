@@ -12,6 +12,9 @@ import (
 // Property is where jwt-filter publishes the claims of the request's tokens, as {"provider": {claims}}.
 const Property = "palisade.jwt"
 
+// PropertyPath is that, as the host is asked for it.
+var PropertyPath = []string{Property}
+
 // Lookup finds a claim by name, or by names separated by dots for a nested one. A claim whose own name
 // has dots (a URL, say) is found first.
 func Lookup(claims gjson.Result, name string) (gjson.Result, bool) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/palisade-mesh/palisade/filters/ascii"
 	"github.com/palisade-mesh/palisade/filters/attribute"
 	"github.com/palisade-mesh/palisade/filters/claims"
 	"github.com/palisade-mesh/palisade/filters/config"
@@ -38,10 +39,7 @@ func Decode(n config.Node) Config {
 	return Config{MetadataKey: key.String("")}
 }
 
-var (
-	claimsProperty = []string{claims.Property}
-	errClaims      = errors.New("the claims that jwt-filter published are not readable")
-)
+var errClaims = errors.New("the claims that jwt-filter published are not readable")
 
 // Sets are the claims of a request's verified tokens, each token's on its own.
 type Sets struct {
@@ -53,9 +51,19 @@ type Sets struct {
 type Set struct {
 	Principal string // issuer + "/" + subject; "" if it lacks one of them
 	claims    gjson.Result
+	members   []member // of claims; nil: there are too many to be kept, or they are not kept
 	metadata  string
 	path      []string // to the payload in the metadata
 }
+
+// member is one claim.
+type member struct {
+	name  string
+	value gjson.Result
+}
+
+// maxMembers is how many claims of a token are kept apart from each other.
+const maxMembers = 64
 
 // Principal is the first set's that has one, "" if none has.
 func (c *Sets) Principal() string {
@@ -88,7 +96,7 @@ const (
 // NewReader makes a Reader, which is to be used by one worker.
 func NewReader(c Config) Reader {
 	if c.MetadataKey == "" {
-		return Reader{property: claimsProperty}
+		return Reader{property: claims.PropertyPath}
 	}
 	return Reader{property: attribute.Property, path: []string{attribute.JWTAuthn, c.MetadataKey}}
 }
@@ -100,7 +108,7 @@ func (c *Reader) Read(r *request.Request) Sets {
 		return Sets{Err: err}
 	}
 	slot := &c.known[match.Spread(text)%claimSlots]
-	if slot.text == text {
+	if ascii.Equal(slot.text, text) {
 		return Sets{List: slot.sets}
 	}
 	remember := len(text) <= maxKnownClaims
@@ -114,6 +122,9 @@ func (c *Reader) Read(r *request.Request) Sets {
 		sets, err = fromJSON(text)
 	}
 	if err == nil && remember {
+		for i := range sets {
+			sets[i].index()
+		}
 		*slot = knownClaims{text: text, sets: sets}
 	}
 	return Sets{List: sets, Err: err}
@@ -169,7 +180,13 @@ func (c *Set) Values(path []string, to Sink) error {
 	if c.path != nil {
 		return c.metadataValues(path, to)
 	}
-	if v, ok := claims.Path(c.claims, path); ok {
+	if len(path) == 1 && c.members != nil { // nearly always
+		if v := c.member(path[0]); v != nil && v.Type == gjson.String {
+			to.Add(v.Str)
+			return nil
+		}
+	}
+	if v, ok := c.claim(path); ok {
 		for texts := claims.Texts(v); ; {
 			text, next, ok := texts.Next()
 			if !ok {
@@ -177,6 +194,43 @@ func (c *Set) Values(path []string, to Sink) error {
 			}
 			texts = next
 			to.Add(text)
+		}
+	}
+	return nil
+}
+
+// index looks for all claims once.
+func (c *Set) index() {
+	for m := jsonstrict.Begin(c.claims); ; {
+		name, v, next, ok := m.Next()
+		if !ok {
+			return
+		}
+		if len(c.members) == maxMembers {
+			c.members = nil
+			return
+		}
+		c.members = append(c.members, member{name, v})
+		m = next
+	}
+}
+
+// claim finds a claim by the names on the way to it.
+func (c *Set) claim(path []string) (gjson.Result, bool) {
+	if c.members == nil || len(path) == 0 {
+		return claims.Path(c.claims, path)
+	}
+	if v := c.member(path[0]); v != nil {
+		return claims.Path(*v, path[1:])
+	}
+	return gjson.Result{}, false
+}
+
+// member finds a claim by its name, nil if there is none.
+func (c *Set) member(name string) *gjson.Result {
+	for i := range c.members {
+		if m := &c.members[i]; m.name == name {
+			return &m.value
 		}
 	}
 	return nil

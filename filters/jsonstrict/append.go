@@ -10,20 +10,42 @@ import (
 
 // AppendString appends s as a JSON string. Bytes that are not UTF-8 become U+FFFD, and control
 // characters are escaped, so that a request cannot forge a log line.
-func AppendString(b []byte, s string) []byte {
-	n := len(b)
-	if cap(b)-n < len(s)+2 {
-		b = slices.Grow(b, len(s)+2)
+func AppendString(b []byte, s string) []byte { return AppendMember(b, "", s) }
+
+// AppendMember appends a member of an object, or what else has a string's value at its end: before is all that stands before
+// that, as `,"name":`.
+func AppendMember(b []byte, before, s string) []byte {
+	n, size := len(b), len(before)+len(s)+2
+	if cap(b)-n < size {
+		b = slices.Grow(b, size)
 	}
-	out := b[n : n+len(s)+2]
+	out := b[n : n+size]
+	copyWords(out, before)
+	out = out[len(before):]
 	out[0] = '"'
 	// Nearly every string of a record is plain from start to end: it is looked at and copied in one go.
 	plain := copyPlain(out[1:], s)
 	if plain == len(s) {
 		out[plain+1] = '"'
-		return b[:n+len(out)]
+		return b[:n+size]
 	}
-	return append(appendEscaped(b[:n+1+plain], s[plain:]), '"')
+	return append(appendEscaped(b[:n+len(before)+1+plain], s[plain:]), '"')
+}
+
+// copyWords copies a short text: memory.copy, which Go's copy is, leaves the VM.
+func copyWords(to []byte, s string) {
+	if len(s) < 8 {
+		for i := range len(s) {
+			to[i] = s[i]
+		}
+		return
+	}
+	from := unsafe.Slice(unsafe.StringData(s), len(s))
+	_ = to[len(from)-1]
+	for i := 0; i < len(from)-8; i += 8 {
+		ascii.SetWord(to, i, ascii.Word(from, i))
+	}
+	ascii.SetWord(to, len(from)-8, ascii.Word(from, len(from)-8)) // some of them once more
 }
 
 // copyPlain copies s up to the first character that must not be copied as it is, or to somewhere before it, and tells

@@ -1,5 +1,11 @@
 package match
 
+import (
+	"unsafe"
+
+	"github.com/palisade-mesh/palisade/filters/ascii"
+)
+
 // Hash is the same for the same pattern, and mostly another for another.
 func (s String) Hash() uint32 { return hash(offset^uint32(s.kind), s.text) }
 
@@ -30,12 +36,21 @@ func hash(h uint32, s string) uint32 {
 
 // Spread spreads names over slots by their length and some of their bytes: it only decides what is remembered.
 func Spread(s string) uint32 {
-	h := uint32(len(s))
-	for i := 0; i < len(s); i += 1 + len(s)/32 {
-		h = h*31 + uint32(s[i])
+	if len(s) < 8 {
+		return hash(offset, s)
 	}
-	for i := max(0, len(s)-16); i < len(s); i++ {
-		h = h*31 + uint32(s[i])
+	const samples = 8
+	b := unsafe.Slice(unsafe.StringData(s), len(s))
+	h := uint64(len(s))
+	last := len(s) - 8
+	for i := 0; i <= last; i += 1 + last/samples {
+		h = mix(h, ascii.Word(b, i))
 	}
-	return h
+	h = mix(mix(h, ascii.Word(b, max(0, last-8))), ascii.Word(b, last))
+	return uint32(h >> 32)
+}
+
+func mix(h, word uint64) uint64 {
+	h = (h ^ word) * 0x9e3779b97f4a7c15
+	return h ^ h>>32
 }

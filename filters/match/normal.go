@@ -45,8 +45,10 @@ var (
 // CutQuery leaves out query and fragment. A fragment never belongs on the wire (RFC 9112 section 3.2),
 // but what is behind the proxy may cut there, so matching does too.
 func CutQuery(target string) string {
-	if i := strings.IndexAny(target, "?#"); i >= 0 {
-		return target[:i]
+	for i := 0; i < len(target); i++ {
+		if c := target[i]; c == '?' || c == '#' {
+			return target[:i]
+		}
 	}
 	return target
 }

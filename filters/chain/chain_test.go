@@ -6,13 +6,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/palisade-mesh/palisade/filters/chain"
+	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/host"
 	"github.com/palisade-mesh/palisade/filters/hosttest"
+	"github.com/palisade-mesh/palisade/filters/match"
+	"github.com/palisade-mesh/palisade/filters/report"
+	"github.com/palisade-mesh/palisade/filters/request"
 )
 
 // handler is a filter whose callbacks are functions; nil ones continue.
@@ -215,6 +220,118 @@ func TestTheHostIsAskedOnce(t *testing.T) {
 		assert.Equal(t, []string{"RequestHeaders", "Property", "Property", "SetProperty"}, h.Calls)
 		assert.Equal(t, "{}", h.Properties["palisade.jwt"], "others read it at the host")
 	}
+}
+
+// What the stages have of a request is what each would have loaded, whatever those before it have changed.
+func TestTheRequestIsShared(t *testing.T) {
+	original := [][2]string{
+		{":method", "GET"}, {":path", "/a/../b?t=1"}, {":authority", "A.example"}, {"content-type", "application/grpc"},
+		{"x-request-id", "1"}, {"a", "1"},
+	}
+	for name, change := range map[string]func(host.Host) error{
+		"nothing":      func(host.Host) error { return nil },
+		"a header":     func(h host.Host) error { return h.RemoveRequestHeader("a") },
+		"one more":     func(h host.Host) error { return h.AddRequestHeader("a", "2") },
+		"a new one":    func(h host.Host) error { return h.SetRequestHeader("b", "2") },
+		"the path":     func(h host.Host) error { return h.SetRequestHeader(":path", "/c/./d") },
+		"the method":   func(h host.Host) error { return h.SetRequestHeader(":method", "PUT") },
+		"the host":     func(h host.Host) error { return h.SetRequestHeader(":authority", "b.example") },
+		"the type":     func(h host.Host) error { return h.SetRequestHeader("content-type", "text/plain") },
+		"no type":      func(h host.Host) error { return h.RemoveRequestHeader("content-type") },
+		"the ID":       func(h host.Host) error { return h.SetRequestHeader("x-request-id", "2") },
+		"in capitals":  func(h host.Host) error { return h.SetRequestHeader("X-Request-Id", "2") },
+		"another host": func(h host.Host) error { return h.AddRequestHeader(":authority", "b.example") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &hosttest.Host{}
+			seen := 0
+			looking := func(v host.Host) host.Action {
+				want, wantErr := request.Load(h)
+				var own request.Request
+				got, err := request.Of(v, &own)
+				require.Equal(t, wantErr, err)
+				if err != nil {
+					seen++
+					return host.Continue
+				}
+				assert.ElementsMatch(t, want.Headers(), got.Headers())
+				for _, level := range []match.Normalization{match.Base, match.None, match.Base} {
+					normal, other, err := got.Paths(level)
+					require.NoError(t, err)
+					wantNormal, err := match.NormalPath(want.RawPath(), level)
+					require.NoError(t, err)
+					assert.Equal(t, []string{wantNormal, ""}, []string{normal, other})
+				}
+				assert.Equal(t, []any{want.Method(), want.Target(), want.Host(), want.ID(), want.IsGRPC()},
+					[]any{got.Method(), got.Target(), got.Host(), got.ID(), got.IsGRPC()})
+				seen++
+				return host.Continue
+			}
+			changing := func(v host.Host) host.Action {
+				looking(v)
+				require.NoError(t, change(v))
+				return host.Continue
+			}
+			c := start(t, h, &handler{request: changing}, &handler{request: looking}, &handler{request: looking})
+			for range 2 {
+				h.NextRequest(original, nil)
+				require.Equal(t, host.Continue, c.RequestHeaders(h))
+				h.NextRequest([][2]string{{":method", "PUT"}, {":path", "/x"}, {":authority", "x.example"}, {"x-request-id", "x"}}, nil)
+				require.Equal(t, host.Continue, c.RequestHeaders(h))
+			}
+			assert.Equal(t, 12, seen)
+		})
+	}
+}
+
+// memory is a host that leaves each request's ID where it has left that of the one before.
+type memory struct {
+	hosttest.Host
+	id []byte
+}
+
+func (m *memory) RequestHeaders() ([][2]string, error) {
+	return [][2]string{{":method", "GET"}, {":path", "/"}, {"x-request-id", unsafe.String(&m.id[0], len(m.id))}}, nil
+}
+
+func TestRecordsAreOfTheirRequest(t *testing.T) {
+	h := &memory{id: make([]byte, 1)}
+	recording := func(name string) *handler {
+		reporter := report.Reporter{Property: name}
+		return &handler{request: func(v host.Host) host.Action {
+			r, err := request.Of(v, &request.Request{})
+			require.NoError(t, err)
+			reporter.Decision(v, &decision.Record{RequestID: r.ID()})
+			return host.Continue
+		}}
+	}
+	c := start(t, h, recording("a"), recording("b"))
+	for id := byte('1'); id < '5'; id++ {
+		h.id[0] = id
+		require.Equal(t, host.Continue, c.RequestHeaders(h))
+		for _, name := range []string{"a", "b"} {
+			assert.Contains(t, h.Properties[name], `"requestId":"`+string(rune(id))+`"`, name)
+		}
+	}
+}
+
+func TestPropertiesAreToldApart(t *testing.T) {
+	h := &hosttest.Host{}
+	path := []string{"connection", "a", "b"}
+	asking := func(v host.Host) host.Action {
+		for range 2 {
+			for n := 2; n <= 3; n++ {
+				value, _, err := v.Property(path[:n])
+				require.NoError(t, err)
+				assert.Equal(t, strings.Join(path[:n], "."), string(value))
+			}
+		}
+		return host.Continue
+	}
+	c := start(t, h, &handler{request: asking})
+	h.NextRequest([][2]string{{"a", "1"}}, map[string]string{"connection.a": "connection.a", "connection.a.b": "connection.a.b"})
+	require.Equal(t, host.Continue, c.RequestHeaders(h))
+	assert.Equal(t, []string{"Property", "Property"}, h.Calls)
 }
 
 // Neither what fails nor what changes is remembered.

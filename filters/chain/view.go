@@ -2,10 +2,12 @@ package chain
 
 import (
 	"slices"
-	"strings"
+	"unsafe"
 
 	"github.com/palisade-mesh/palisade/filters/claims"
 	"github.com/palisade-mesh/palisade/filters/host"
+	"github.com/palisade-mesh/palisade/filters/report"
+	"github.com/palisade-mesh/palisade/filters/request"
 )
 
 // view is the host as the stages see it. It remembers what the host said in this callback about the request at hand: its
@@ -16,6 +18,10 @@ type view struct {
 	chain *Chain
 	stage int // whose call is under way
 	ticks ticks
+
+	request   request.Request
+	loaded    bool // request is the one at hand
+	operation report.Operation
 
 	headers    [][2]string // nil: not read yet
 	own        [2][][2]string
@@ -43,6 +49,8 @@ func (v *view) begin(h host.Host) {
 
 // forget forgets the request at hand.
 func (v *view) forget() {
+	v.loaded = false
+	v.operation.Forget()
 	v.headers, v.isOwn = nil, false
 	v.known = 0
 }
@@ -55,6 +63,21 @@ func (v *view) Enter(stream host.StreamID) bool {
 
 // Resume implements host.Host: the request goes on to the next stage.
 func (v *view) Resume() error { return v.chain.resume(v.stage) }
+
+// Request implements request.Shared. A stage is given the headers that there are when it begins, and has them until it ends.
+func (v *view) Request() (*request.Request, error) {
+	if !v.loaded {
+		err := v.request.Load(v)
+		v.loaded = err == nil
+		return &v.request, err
+	}
+	headers, err := v.RequestHeaders()
+	v.request.SetHeaders(headers)
+	return &v.request, err
+}
+
+// Operation implements report.SharedOperation.
+func (v *view) Operation() *report.Operation { return &v.operation }
 
 // RequestHeaders implements host.Host.
 func (v *view) RequestHeaders() ([][2]string, error) {
@@ -73,7 +96,7 @@ func (v *view) RequestHeaders() ([][2]string, error) {
 // RemoveRequestHeader implements host.Host.
 func (v *view) RemoveRequestHeader(name string) error {
 	if err := v.Host.RemoveRequestHeader(name); err != nil {
-		v.headers = nil
+		v.headers, v.loaded = nil, false
 		return err
 	}
 	v.change(name)
@@ -83,7 +106,7 @@ func (v *view) RemoveRequestHeader(name string) error {
 // SetRequestHeader implements host.Host.
 func (v *view) SetRequestHeader(name, value string) error {
 	if err := v.Host.SetRequestHeader(name, value); err != nil {
-		v.headers = nil
+		v.headers, v.loaded = nil, false
 		return err
 	}
 	if v.change(name) {
@@ -95,34 +118,47 @@ func (v *view) SetRequestHeader(name, value string) error {
 
 // AddRequestHeader implements host.Host. Of some headers Envoy makes one value of two, so it is asked again.
 func (v *view) AddRequestHeader(name, value string) error {
-	v.headers = nil
+	v.headers, v.loaded = nil, false
 	return v.Host.AddRequestHeader(name, value)
 }
 
 // change takes a header out of what is remembered, and tells whether anything is.
 func (v *view) change(name string) bool {
-	if v.headers == nil || name != strings.ToLower(name) { // which allocates nothing for one that is
-		v.headers = nil
+	if v.headers == nil || hasUpper(name) {
+		v.headers, v.loaded = nil, false
 		return false
 	}
+	v.loaded = v.loaded && !request.IsRead(name)
 	if !v.isOwn {
 		v.current ^= 1 // the stage at hand may have the other
-		v.own[v.current] = append(v.own[v.current][:0], v.headers...)
 		v.isOwn = true
 	}
-	list := v.own[v.current]
-	kept := list[:0]
-	for i := range list {
-		if list[i][0] != name {
-			kept = append(kept, list[i])
+	kept := v.own[v.current][:0] // of the same list, or of the other
+	for i := range v.headers {
+		if h := &v.headers[i]; h[0] != name {
+			kept = append(kept, *h)
 		}
 	}
 	v.own[v.current], v.headers = kept, kept
 	return true
 }
 
+func hasUpper(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c >= 'A' && c <= 'Z' {
+			return true
+		}
+	}
+	return false
+}
+
 // Property implements host.Host.
 func (v *view) Property(path []string) ([]byte, bool, error) {
+	for i := range v.known { // nearly always it is the very same path, as the filters have them from one place
+		if p := &v.properties[i]; unsafe.SliceData(p.path) == unsafe.SliceData(path) && len(p.path) == len(path) {
+			return p.value, p.found, nil
+		}
+	}
 	if !lasts(path) {
 		return v.Host.Property(path)
 	}
@@ -155,8 +191,6 @@ func lasts(path []string) bool {
 	return false
 }
 
-var claimsPath = []string{claims.Property}
-
 // SetProperty implements host.Host. Claims are handed over in memory: the stages after the one that publishes them need not
 // ask the host. What is published there is not changed afterwards, so it is not copied.
 func (v *view) SetProperty(name string, value []byte) error {
@@ -165,12 +199,12 @@ func (v *view) SetProperty(name string, value []byte) error {
 		return err
 	}
 	for i := range v.known {
-		if p := &v.properties[i]; slices.Equal(p.path, claimsPath) {
+		if p := &v.properties[i]; slices.Equal(p.path, claims.PropertyPath) {
 			p.path = unknown
 		}
 	}
 	if err == nil {
-		v.remember(claimsPath, value, true)
+		v.remember(claims.PropertyPath, value, true)
 	}
 	return err
 }

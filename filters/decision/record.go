@@ -52,24 +52,31 @@ type Record struct {
 
 // AppendJSON appends the record as one line of JSON.
 func (r *Record) AppendJSON(b []byte) []byte {
-	b = jsonstrict.AppendString(append(b, `{"filter":`...), r.Filter)
-	b = jsonstrict.AppendString(append(b, `,"mode":`...), string(r.Mode))
-	b = jsonstrict.AppendString(append(b, `,"effect":`...), string(r.Effect))
-	b = jsonstrict.AppendString(append(b, `,"policy":`...), r.Policy)
-	b = jsonstrict.AppendString(append(b, `,"rule":`...), r.Rule)
-	b = jsonstrict.AppendString(append(b, `,"reason":`...), r.Reason)
-	b = strconv.AppendUint(append(b, `,"status":`...), uint64(r.Status), 10)
-	b = jsonstrict.AppendString(append(b, `,"principal":`...), r.Principal)
-	b = jsonstrict.AppendString(append(b, `,"requestPrincipal":`...), r.RequestPrincipal)
-	b = jsonstrict.AppendString(append(b, `,"remoteIP":`...), r.RemoteIP)
-	b = jsonstrict.AppendString(append(b, `,"method":`...), r.Method)
-	b = jsonstrict.AppendString(append(b, `,"host":`...), r.Host)
-	b = jsonstrict.AppendString(append(b, `,"path":`...), r.Path)
-	b = jsonstrict.AppendString(append(b, `,"requestId":`...), r.RequestID)
-	return append(b, '}')
+	return append(r.AppendOperation(r.AppendCaller(r.AppendDecision(b))), '}')
 }
 
-func appendMember(b []byte, name, value string) []byte {
-	b = append(append(append(b, `,"`...), name...), `":`...)
-	return jsonstrict.AppendString(b, value)
+// AppendDecision appends the first part of the line: what was decided, and by what.
+func (r *Record) AppendDecision(b []byte) []byte {
+	b = jsonstrict.AppendMember(b, `{"filter":`, r.Filter)
+	b = jsonstrict.AppendMember(b, `,"mode":`, string(r.Mode))
+	b = jsonstrict.AppendMember(b, `,"effect":`, string(r.Effect))
+	b = jsonstrict.AppendMember(b, `,"policy":`, r.Policy)
+	b = jsonstrict.AppendMember(b, `,"rule":`, r.Rule)
+	b = jsonstrict.AppendMember(b, `,"reason":`, r.Reason)
+	return strconv.AppendUint(append(b, `,"status":`...), uint64(r.Status), 10)
+}
+
+// AppendCaller appends the second part: who asked.
+func (r *Record) AppendCaller(b []byte) []byte {
+	b = jsonstrict.AppendMember(b, `,"principal":`, r.Principal)
+	b = jsonstrict.AppendMember(b, `,"requestPrincipal":`, r.RequestPrincipal)
+	return jsonstrict.AppendMember(b, `,"remoteIP":`, r.RemoteIP)
+}
+
+// AppendOperation appends the third part: what for. All filters say the same of a request.
+func (r *Record) AppendOperation(b []byte) []byte {
+	b = jsonstrict.AppendMember(b, `,"method":`, r.Method)
+	b = jsonstrict.AppendMember(b, `,"host":`, r.Host)
+	b = jsonstrict.AppendMember(b, `,"path":`, r.Path)
+	return jsonstrict.AppendMember(b, `,"requestId":`, r.RequestID)
 }

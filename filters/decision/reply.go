@@ -125,3 +125,7 @@ func status(code uint32) (title string, grpc int32) {
 	}
 	return "Service Unavailable", grpcUnavailable
 }
+
+func appendMember(b []byte, name, value string) []byte {
+	return jsonstrict.AppendString(append(append(append(b, `,"`...), name...), `":`...), value)
+}

@@ -3,6 +3,7 @@ package report
 import (
 	"strings"
 
+	"github.com/palisade-mesh/palisade/filters/ascii"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/host"
 )
@@ -21,17 +22,23 @@ type decisionCounters struct {
 
 // policyCounters are the ids of one policy's metrics, by effect and mode.
 type policyCounters struct {
-	policy string
-	ids    [4]uint32
-	known  [4]bool
+	policy  string
+	ids     [4]uint32
+	known   [4]bool
+	allowed *allowed // nil: there are too many policies
 }
 
-// add counts one. A host that fails to count is not an error, and the failure cannot be counted either.
-func (c *decisionCounters) add(h host.Host, filter, policy string, effect decision.Effect, mode decision.Mode) {
-	if c.last == nil || c.last.policy != policy {
+// of is what is kept of a policy.
+func (c *decisionCounters) of(policy string) *policyCounters {
+	if c.last == nil || !ascii.Equal(c.last.policy, policy) {
 		c.last = c.find(policy)
 	}
-	p, i := c.last, combination(effect, mode)
+	return c.last
+}
+
+// add counts one of a policy. A host that fails to count is not an error, and the failure cannot be counted either.
+func (c *decisionCounters) add(h host.Host, filter string, p *policyCounters, effect decision.Effect, mode decision.Mode) {
+	i := combination(effect, mode)
 	if !p.known[i] && c.defined >= maxDecisionCounters {
 		c.other.policy = "other"
 		p = &c.other
@@ -56,6 +63,9 @@ func (c *decisionCounters) find(policy string) *policyCounters {
 		}
 		// Cloned, because what names a policy may be a part of the request.
 		p = &policyCounters{policy: strings.Clone(policy)}
+		if len(c.policies) < maxAllowed {
+			p.allowed = &allowed{}
+		}
 		c.policies[p.policy] = p
 	}
 	return p

@@ -27,14 +27,32 @@ type Reporter struct {
 // count is not a reason to decide otherwise, but it is counted as an error.
 func (p *Reporter) Decision(h host.Host, r *decision.Record) {
 	r.Filter, r.Mode = p.Filter, p.Mode
-	p.buf = r.AppendJSON(p.buf[:0])
+	c := p.decisions.of(r.Policy)
+	p.write(h, r, c.allowed)
 	if h.SetProperty(p.Property, p.buf) != nil {
 		p.Error(h, "record")
 	}
 	if p.Audit.Logs(r.Effect) {
 		h.Log(host.Info, LogPrefix+string(p.buf))
 	}
-	p.decisions.add(h, p.Filter, r.Policy, r.Effect, p.Mode)
+	p.decisions.add(h, p.Filter, c, r.Effect, p.Mode)
+}
+
+// write writes a record's line, with what is known of parts that are often the same.
+func (p *Reporter) write(h host.Host, r *decision.Record, allowed *allowed) {
+	b := p.buf[:0]
+	if allowed.remembers(r) {
+		b = allowed.append(b, r)
+	} else {
+		b = r.AppendDecision(b)
+	}
+	b = r.AppendCaller(b)
+	if shared, ok := h.(SharedOperation); ok {
+		b = shared.Operation().append(b, r)
+	} else {
+		b = r.AppendOperation(b)
+	}
+	p.buf = append(b, '}')
 }
 
 // Note logs and counts what a policy saw that did not decide: one in dry-run, or one that only audits.
@@ -45,7 +63,7 @@ func (p *Reporter) Note(h host.Host, r *decision.Record, mode decision.Mode) {
 		p.buf = r.AppendJSON(p.buf[:0])
 		h.Log(host.Info, LogPrefix+string(p.buf))
 	}
-	p.decisions.add(h, p.Filter, r.Policy, r.Effect, mode)
+	p.decisions.add(h, p.Filter, p.decisions.of(r.Policy), r.Effect, mode)
 }
 
 // Error counts a failure that is not the request's.

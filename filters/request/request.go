@@ -20,6 +20,22 @@ type Source interface {
 	Property(path []string) (value []byte, found bool, err error)
 }
 
+// Shared is the Source of several filters that a request passes one after the other. They share the Request, too, so that what
+// one has found out of it is not found out again.
+type Shared interface {
+	Source
+	// Request is the request at hand, as the filters before have left it.
+	Request() (*Request, error)
+}
+
+// Of is the request at hand: the Source's, if it is Shared, else it is loaded into own. An error is Load's.
+func Of(source Source, own *Request) (*Request, error) {
+	if s, ok := source.(Shared); ok {
+		return s.Request()
+	}
+	return own, own.Load(source)
+}
+
 // The host's attributes that filters read.
 var (
 	PropertyPeerURISAN         = []string{"connection", "uri_san_peer_certificate"}
@@ -49,6 +65,15 @@ type Request struct {
 
 	peer       spiffe.ID
 	peerLoaded bool
+	paths      paths
+}
+
+// paths are the forms of the path that were asked for last.
+type paths struct {
+	known         bool
+	level         match.Normalization
+	normal, other string
+	err           error
 }
 
 // Load reads the headers into a new Request.
@@ -67,7 +92,7 @@ func (r *Request) Load(source Source) error {
 	if err != nil {
 		return err
 	}
-	var methods, paths, hosts int
+	var methods, targets, hosts int
 	for i := range headers {
 		h := &headers[i]
 		name := h[0]
@@ -83,7 +108,7 @@ func (r *Request) Load(source Source) error {
 				methods++
 			case ":path":
 				r.target = h[1]
-				paths++
+				targets++
 			case ":authority":
 				r.host = h[1]
 				hosts++
@@ -98,7 +123,7 @@ func (r *Request) Load(source Source) error {
 			}
 		}
 	}
-	if methods > 1 || paths > 1 || hosts > 1 {
+	if methods > 1 || targets > 1 || hosts > 1 {
 		return ErrRepeated
 	}
 	if !match.ValidAuthority(r.host) {
@@ -106,6 +131,14 @@ func (r *Request) Load(source Source) error {
 	}
 	r.host = match.NormalHost(r.host)
 	return nil
+}
+
+// SetHeaders gives a Request that was loaded the headers that it has now. IsRead tells of which it has to be loaded anew.
+func (r *Request) SetHeaders(headers [][2]string) { r.headers = headers }
+
+// IsRead tells whether Load reads a header, by its name in lower case.
+func IsRead(name string) bool {
+	return strings.HasPrefix(name, ":") || name == "content-type" || name == "x-request-id"
 }
 
 // Headers are all headers in order.
@@ -119,6 +152,20 @@ func (r *Request) Target() string { return r.target }
 
 // RawPath is the path without query and fragment, as received.
 func (r *Request) RawPath() string { return match.CutQuery(r.target) }
+
+// Paths are the path's normal form, and the other one in which some may read it, "" if there is none (match.OtherPath). With
+// an error there may be the first of them.
+func (r *Request) Paths(level match.Normalization) (normal, other string, err error) {
+	p := &r.paths
+	if !p.known || p.level != level {
+		*p = paths{known: true, level: level}
+		raw := r.RawPath()
+		if p.normal, p.err = match.NormalPath(raw, level); p.err == nil {
+			p.other, p.err = match.OtherPath(raw, level)
+		}
+	}
+	return p.normal, p.other, p.err
+}
 
 // Host is the authority in lower case without a trailing dot, with its port if it has one.
 func (r *Request) Host() string { return r.host }

@@ -25,12 +25,13 @@ type located struct {
 type locator struct {
 	found   []located // at most maxTokens
 	tooMany bool
+	alone   HeaderLocation // where a token was that is all there is of its header, the last of them; zero if none was
 }
 
 // locate finds the tokens where the wanted providers look for them. An error is a query in which not everybody would
 // find the same.
 func (l *locator) locate(r *request.Request, providers []ProviderConfig, wanted providerSet) error {
-	l.found, l.tooMany = l.found[:0], false
+	l.found, l.tooMany, l.alone = l.found[:0], false, HeaderLocation{}
 	for i := range providers {
 		if !wanted.has(i) {
 			continue
@@ -65,10 +66,12 @@ var errCharacter = errors.New("a header that may have a token has a control char
 // at: no token has a comma, and a part of some other credential does not start with the prefix.
 func (l *locator) inHeaders(r *request.Request, site *HeaderLocation, p providerSet) error {
 	headers := r.Headers()
+	values, whole := 0, false
 	for i := range headers {
 		if headers[i][0] != site.Name {
 			continue
 		}
+		values++
 		printable, commas := ascii.Scan(headers[i][1], ',')
 		if !printable {
 			return errCharacter
@@ -80,8 +83,12 @@ func (l *locator) inHeaders(r *request.Request, site *HeaderLocation, p provider
 			}
 			if token, ok := cutPrefix(part, site.Prefix); ok {
 				l.add(token, p)
+				whole = !commas
 			}
 		}
+	}
+	if values == 1 && whole {
+		l.alone = *site
 	}
 	return nil
 }
@@ -160,15 +167,6 @@ func endsIn(s, suffix string) bool {
 	return true
 }
 
-// IsToken tells whether a header's value is one token behind a prefix, and nothing else.
-func IsToken(value, prefix string) bool {
-	if _, ok := cutPrefix(value, prefix); !ok {
-		return false
-	}
-	_, commas := ascii.Scan(value, ',')
-	return !commas
-}
-
 // WithoutTokens is a value of a header without the tokens that stand in it behind one of the prefixes; found tells whether
 // there were any.
 func WithoutTokens(value string, prefixes []string) (rest string, found bool) {
@@ -205,10 +203,12 @@ type TokenPlaces struct {
 	Headers []HeaderLocation
 	Params  []string // of the query
 	Cookies []string
+	// Alone is one of Headers, of which the request has one value, which is a token: nothing would be left of it.
+	Alone HeaderLocation
 }
 
 func (t *TokenPlaces) reset() {
-	t.Headers, t.Params, t.Cookies = t.Headers[:0], t.Params[:0], t.Cookies[:0]
+	t.Headers, t.Params, t.Cookies, t.Alone = t.Headers[:0], t.Params[:0], t.Cookies[:0], HeaderLocation{}
 }
 
 // add adds where a provider looks, but for the headers in others, which are removed whole.

@@ -166,7 +166,7 @@ func decide(t testing.TB, v *Verifier, h *hosttest.Host, at time.Time) Result {
 	t.Helper()
 	r, err := request.Load(h)
 	require.NoError(t, err)
-	return v.Decide(r, at)
+	return *v.Decide(r, at)
 }
 
 func bearing(tokens ...string) *hosttest.Host {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/palisade-mesh/palisade/filters/decision"
 	workload "github.com/palisade-mesh/palisade/filters/identity"
-	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/request"
 )
 
@@ -28,10 +27,10 @@ type Verifier struct {
 	// Of the request at hand, here so that they are not allocated for each.
 	locator locator
 	tokens  tokens
-	result  Result // what its slices have room for
+	result  Result
 }
 
-// Result is a decision, and what is to be done to the request that it allows. Its slices are valid until the next Decide.
+// Result is a decision, and what is to be done to the request that it allows. It is valid until the next Decide.
 type Result struct {
 	decision.Decision
 	Path        string // normal form
@@ -91,14 +90,14 @@ func (v *Verifier) SetKeys(provider int, keys []*Key) int {
 func (v *Verifier) Clients() *workload.Resolver { return &v.clients }
 
 // Decide judges a request at a point in time.
-func (v *Verifier) Decide(r *request.Request, now time.Time) Result {
-	v.result.Take.reset()
-	res := Result{
+func (v *Verifier) Decide(r *request.Request, now time.Time) *Result {
+	res := &v.result
+	res.Take.reset()
+	*res = Result{
 		Decision: decision.Decision{Effect: decision.Allow, Status: 200},
-		Remove:   v.result.Remove[:0], Take: v.result.Take, Set: v.result.Set[:0],
+		Remove:   res.Remove[:0], Take: res.Take, Set: res.Set[:0],
 	}
-	v.decide(r, now, &res)
-	v.result.Remove, v.result.Take, v.result.Set = res.Remove, res.Take, res.Set
+	v.decide(r, now, res)
 	return res
 }
 
@@ -185,14 +184,8 @@ func (v *Verifier) antiSpoof(r *request.Request, res *Result) {
 
 // requirement is that of the first rule that matches, nil if the request is refused because that cannot be told.
 func (v *Verifier) requirement(r *request.Request, res *Result) *Requirement {
-	level := v.config.Normalization
-	path, err := match.NormalPath(r.RawPath(), level)
-	if err != nil {
-		res.deny(400, err.Error())
-		return nil
-	}
+	path, other, err := r.Paths(v.config.Normalization)
 	res.Path = path
-	other, err := match.OtherPath(r.RawPath(), level)
 	if err != nil {
 		res.deny(400, err.Error())
 		return nil
@@ -355,6 +348,7 @@ func (v *Verifier) take(res *Result, wanted providerSet) {
 			res.Take.add(p, v.outputs)
 		}
 	}
+	res.Take.Alone = v.locator.alone
 }
 
 // bytesOf is a string's memory, not to be written to.

@@ -39,9 +39,9 @@ func apply(h host.Host, r *request.Request, res *jwt.Result) error {
 
 // takeTokens takes the tokens out of where they may be.
 func takeTokens(h host.Host, r *request.Request, places *jwt.TokenPlaces) error {
-	for i, site := range places.Headers {
-		if !seen(places.Headers[:i], site.Name) {
-			if err := takeFromHeader(h, r, site.Name, places.Headers[i:]); err != nil {
+	for i := range places.Headers {
+		if site := &places.Headers[i]; !seen(places.Headers[:i], site.Name) {
+			if err := takeFromHeader(h, r, site, places); err != nil {
 				return err
 			}
 		}
@@ -78,13 +78,12 @@ func seen(sites []jwt.HeaderLocation, name string) bool {
 	return false
 }
 
-// takeFromHeader takes the tokens out of a header and leaves what is none (Basic beside Bearer). The first of sites is of
-// that name; others may be.
-func takeFromHeader(h host.Host, r *request.Request, name string, sites []jwt.HeaderLocation) error {
-	if value, once := single(r, name); once && jwt.IsToken(value, sites[0].Prefix) {
-		return h.RemoveRequestHeader(name) // nearly always; nothing is left of it
+// takeFromHeader takes the tokens out of a header, at all of its places, and leaves what is none (Basic beside Bearer).
+func takeFromHeader(h host.Host, r *request.Request, first *jwt.HeaderLocation, places *jwt.TokenPlaces) error {
+	if *first == places.Alone {
+		return h.RemoveRequestHeader(first.Name) // nearly always
 	}
-	return takeFromHeaders(h, r, name, sites)
+	return takeFromHeaders(h, r, first.Name, places.Headers)
 }
 
 // takeFromHeaders is a function of its own, because what its closure refers to is allocated.
@@ -96,21 +95,6 @@ func takeFromHeaders(h host.Host, r *request.Request, name string, sites []jwt.H
 		}
 	}
 	return rewrite(h, r, name, func(value string) (string, bool) { return jwt.WithoutTokens(value, prefixes) })
-}
-
-// single is the value of a header that the request has once.
-func single(r *request.Request, name string) (value string, once bool) {
-	headers := r.Headers()
-	for i := range headers {
-		if headers[i][0] != name {
-			continue
-		}
-		if once {
-			return "", false
-		}
-		value, once = headers[i][1], true
-	}
-	return value, once
 }
 
 // rewrite replaces the values of a header by what is left of them.

@@ -48,7 +48,8 @@ type plugin struct {
 	hits, misses host.Metric
 
 	// Of the request at hand, here so that they are not allocated for each.
-	request request.Request
+	request *request.Request
+	own     request.Request // unless it is shared
 	record  decision.Record
 }
 
@@ -85,13 +86,14 @@ func (p *plugin) RequestHeaders(h host.Host) host.Action {
 // handle decides about the request at hand and does what follows from it, unless the request has to wait for keys.
 func (p *plugin) handle(h host.Host, w *waiting, now time.Time) (action host.Action, waits bool) {
 	p.host = h
-	r := &p.request
-	if err := r.Load(h); err != nil {
+	r, err := request.Of(h, &p.own)
+	p.request = r
+	if err != nil {
 		return p.reporter.Undecidable(h, err, false), false
 	}
 	res := p.verifier.Decide(r, now)
 	// In dry-run nobody waits: the fetch is started, and what is decided is decided now.
-	if res.Lacks.Any() && p.keeper != nil && p.await(h, &res, w, now) && p.reporter.Mode == decision.Enforce {
+	if res.Lacks.Any() && p.keeper != nil && p.await(h, res, w, now) && p.reporter.Mode == decision.Enforce {
 		if w.admitted || len(p.waiting) < maxWaiting {
 			w.admitted = true
 			return host.Stop, true
@@ -101,7 +103,7 @@ func (p *plugin) handle(h host.Host, w *waiting, now time.Time) (action host.Act
 			res.Decision = decision.Decision{Effect: decision.Deny, Status: 503, Rule: res.Rule, Reason: "too many requests wait for keys"}
 		}
 	}
-	return p.conclude(h, r, &res), false
+	return p.conclude(h, r, res), false
 }
 
 // await asks for the keys that a decision lacks, and returns whether to wait for them. If others are there already, the
@@ -114,7 +116,7 @@ func (p *plugin) await(h host.Host, res *jwt.Result, w *waiting, now time.Time) 
 		if answer != jwks.Again {
 			return answer == jwks.Wait
 		}
-		if *res = p.verifier.Decide(&p.request, now); !res.Lacks.Any() {
+		if p.verifier.Decide(p.request, now); !res.Lacks.Any() { // which is told in res
 			return false
 		}
 	}

@@ -38,6 +38,9 @@ func (s *subject) isAddress(blocks []ipblock.Block, which whichAddress) (text st
 
 // remoteIP is the remote address for records: if it cannot be told, who is connected.
 func (s *subject) remoteIP() string {
+	if s.policy.config.TrustedHops == 0 {
+		return s.request.RemoteIP() // whether or not it is one
+	}
 	if a := s.address(addressRemote); a.Err == nil {
 		return a.Text
 	}

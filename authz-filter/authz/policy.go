@@ -9,7 +9,6 @@ import (
 	"github.com/palisade-mesh/palisade/filters/claimset"
 	"github.com/palisade-mesh/palisade/filters/config"
 	"github.com/palisade-mesh/palisade/filters/decision"
-	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/request"
 )
 
@@ -22,7 +21,10 @@ type Policy struct {
 	claims      claimset.Reader
 
 	deny, allow, audit ruleSet
-	subject            subject // of the request at hand
+
+	// Of the request at hand, here so that they are not allocated for each.
+	subject subject
+	result  Result
 }
 
 // Expressions is an engine of CEL: in a proxy, the proxy's own.
@@ -94,21 +96,19 @@ type Match struct {
 	DryRun bool
 }
 
-// Decide judges a request: a matching DENY denies; else a matching ALLOW allows; else the default stands.
-func (p *Policy) Decide(r *request.Request) Result {
-	var res Result
-	path, err := match.NormalPath(r.RawPath(), p.config.Normalization)
+// Decide judges a request: a matching DENY denies; else a matching ALLOW allows; else the default stands. The Result is valid
+// until the next Decide.
+func (p *Policy) Decide(r *request.Request) *Result {
+	res := &p.result
+	*res = Result{}
+	path, other, err := r.Paths(p.config.Normalization)
+	res.Path = path
 	if err != nil {
 		res.Decision = denied(400, err.Error())
 		return res
 	}
 	s := &p.subject
-	*s = subject{policy: p, request: r, path: path}
-	res.Path = path
-	if s.other, err = match.OtherPath(r.RawPath(), p.config.Normalization); err != nil {
-		res.Decision = denied(400, err.Error())
-		return res
-	}
+	*s = subject{policy: p, request: r, path: path, other: other}
 	if s.workload, err = p.workloads.of(r); err != nil {
 		res.Decision = denied(503, "who asks could not be found out: "+err.Error())
 		return res

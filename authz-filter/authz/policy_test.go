@@ -42,7 +42,7 @@ func decide(t *testing.T, config object, h *hosttest.Host) Result {
 	require.NoError(t, err)
 	r, err := request.Load(failing{h})
 	require.NoError(t, err)
-	return p.Decide(r)
+	return *p.Decide(r)
 }
 
 // failing is a host that fails to give the property that test.failing names.

@@ -174,7 +174,7 @@ func agree(t *testing.T, seed uint64, many bool) sample {
 		r, err := request.Load(h)
 		require.NoError(t, err)
 		want := reference{p}.decide(t, r)
-		res := p.Decide(r)
+		res := *p.Decide(r)
 		require.Equal(t, want.Decision, res.Decision, "seed %d: %s\n%v %v", seed, text, h.Headers, h.Properties)
 		require.Equal(t, want.HasShadow, res.HasShadow, "seed %d: %s\n%v", seed, text, h.Headers)
 		if want.HasShadow {

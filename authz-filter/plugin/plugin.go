@@ -53,8 +53,8 @@ func (x *expressions) Evaluate(id uint32) (bool, error) {
 // RequestHeaders implements host.Handler.
 func (p *plugin) RequestHeaders(h host.Host) host.Action {
 	p.expressions.host = h
-	r := &p.request
-	if err := r.Load(h); err != nil {
+	r, err := request.Of(h, &p.request)
+	if err != nil {
 		return p.reporter.Undecidable(h, err, true)
 	}
 	res := p.policy.Decide(r)
@@ -63,7 +63,9 @@ func (p *plugin) RequestHeaders(h host.Host) host.Action {
 		Decision: res.Decision, Principal: res.Principal, RequestPrincipal: res.RequestPrincipal, RemoteIP: res.RemoteIP,
 		Method: r.Method(), Host: r.Host(), Path: res.Path, RequestID: r.ID(),
 	}
-	p.note(h, *record, &res)
+	if res.HasShadow || len(res.Audits) > 0 {
+		p.note(h, *record, res)
+	}
 	p.reporter.Decision(h, record)
 	if res.Effect == decision.Allow || p.reporter.Mode == decision.DryRun {
 		return host.Continue

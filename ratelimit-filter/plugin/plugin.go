@@ -81,8 +81,8 @@ func (x *expressions) Evaluate(id uint32) (string, error) {
 // RequestHeaders implements host.Handler.
 func (p *plugin) RequestHeaders(h host.Host) host.Action {
 	p.expressions.host = h
-	r := &p.request
-	if err := r.Load(h); err != nil {
+	r, err := request.Of(h, &p.request)
+	if err != nil {
 		return p.reporter.Undecidable(h, err, true)
 	}
 	res := p.limiter.Decide(r, h, nil)
@@ -103,9 +103,9 @@ func (p *plugin) HTTPResponse(h host.Host, id host.CallID, bodySize uint32) {
 		return
 	}
 	p.expressions.host = h
-	r := &p.request
+	r, err := request.Of(h, &p.request)
 	var action host.Action
-	if err := r.Load(h); err != nil {
+	if err != nil {
 		action = p.reporter.Undecidable(h, err, true)
 	} else {
 		action = p.conclude(h, r, p.limiter.Decide(r, h, answer))
@@ -123,7 +123,7 @@ func (p *plugin) conclude(h host.Host, r *request.Request, res *ratelimit.Result
 		Method: r.Method(), Host: r.Host(), Path: res.Path, RequestID: r.ID(),
 	}
 	p.keep(h, res)
-	p.note(h, *record, res)
+	p.note(h, record, res)
 	p.reporter.Decision(h, record)
 	switch {
 	case res.Effect == decision.Allow, p.reporter.Mode == decision.DryRun:
@@ -202,10 +202,11 @@ func (p *plugin) StreamEnd(h host.Host) {
 func (p *plugin) Tick(h host.Host) { p.limiter.Tick(h) }
 
 // note reports what limits in dry-run would have done, and what happened to buckets.
-func (p *plugin) note(h host.Host, record decision.Record, res *ratelimit.Result) {
+func (p *plugin) note(h host.Host, record *decision.Record, res *ratelimit.Result) {
 	for _, d := range res.Shadows {
-		record.Decision = d
-		p.reporter.Note(h, &record, decision.DryRun)
+		shadow := *record
+		shadow.Decision = d
+		p.reporter.Note(h, &shadow, decision.DryRun)
 	}
 	for _, metric := range res.Near {
 		p.reporter.Count(h, metric)

@@ -59,9 +59,16 @@ func (l *Limiter) list(b []byte, refused *charge, item func(*limit, []byte, *cha
 // appendPolicy writes a quota policy (draft-ietf-httpapi-ratelimit-headers-10 section 3). A window that is no whole number
 // of seconds cannot be said.
 func (m *limit) appendPolicy(b []byte, k *charge) []byte {
-	b = strconv.AppendInt(append(append(b, m.quoted...), ";q="...), k.rate.Requests, 10)
-	if k.rate.Per%time.Second == 0 {
-		b = strconv.AppendInt(append(b, ";w="...), int64(k.rate.Per/time.Second), 10)
+	if k.rate == &m.rate.Rate {
+		return append(b, m.policy...)
+	}
+	return m.appendPolicyOf(b, k.rate)
+}
+
+func (m *limit) appendPolicyOf(b []byte, r *Rate) []byte {
+	b = strconv.AppendInt(append(append(b, m.quoted...), ";q="...), r.Requests, 10)
+	if r.Per%time.Second == 0 {
+		b = strconv.AppendInt(append(b, ";w="...), int64(r.Per/time.Second), 10)
 	}
 	return b
 }

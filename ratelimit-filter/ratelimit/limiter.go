@@ -9,7 +9,6 @@ import (
 	"github.com/palisade-mesh/palisade/filters/claimset"
 	"github.com/palisade-mesh/palisade/filters/decision"
 	"github.com/palisade-mesh/palisade/filters/host"
-	"github.com/palisade-mesh/palisade/filters/match"
 	"github.com/palisade-mesh/palisade/filters/request"
 	"github.com/palisade-mesh/palisade/ratelimit-filter/rls"
 )
@@ -46,6 +45,7 @@ type limit struct {
 	overrides   []string // reasons, too
 	near        string   // the metric
 	quoted      []byte   // its name as a structured field's string
+	policy      []byte   // what the response headers say of its rate, where there is no override
 }
 
 // place is one that a request needs among those in flight.
@@ -87,6 +87,7 @@ func Compile(c *Config, s Store, x Expressions, random func([]byte) error, plugi
 func newRateLimit(c *LimitConfig) limit {
 	m := newLimit(&c.Target)
 	m.rate = c
+	m.policy = m.appendPolicyOf(nil, &c.Rate)
 	m.usedUp = usedUp(&c.Rate)
 	for i := range c.Overrides {
 		m.overrides = append(m.overrides, usedUp(&c.Overrides[i].Rate))
@@ -187,10 +188,7 @@ func (l *Limiter) Decide(r *request.Request, store Store, answer *Answer) *Resul
 
 func (l *Limiter) decide(s *subject, answer *Answer) decision.Decision {
 	var err error
-	if s.path, err = match.NormalPath(s.request.RawPath(), l.config.Normalization); err == nil {
-		s.other, err = match.OtherPath(s.request.RawPath(), l.config.Normalization)
-	}
-	if err != nil {
+	if s.path, s.other, err = s.request.Paths(l.config.Normalization); err != nil {
 		l.result.Detail = "the request is malformed"
 		return denied(400, "", err.Error())
 	}

@@ -11,7 +11,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Part of the cached TinyGo's path: change it whenever the recipe below changes.
-recipe=2
+recipe=3
 cached=$cache_dir/tinygo-$TINYGO_VERSION-llvm$LLVM_MAJOR-r$recipe
 
 # version_of TINYGO: its version, such as 0.41.1, or nothing if it does not run.
@@ -40,19 +40,34 @@ net_package() {
 	chmod -R u+w "$1"
 }
 
-# change_maps RUNTIME: changes two things in TinyGo's maps, neither of which a program can rely on (see RATIONALE.md).
+# changed FILE TIMES PATTERN SED-ARGUMENT...: edits a file of TinyGo's, in which TIMES lines then match PATTERN.
+changed() {
+	local file=$1 times=$2 pattern=$3
+	shift 3
+	sed "$@" "$file" >"$file.new"
+	[ "$(grep -c "$pattern" "$file.new")" = "$times" ] ||
+		die "$(basename "$file") of TinyGo $TINYGO_VERSION is not the one that toolchain/tinygo.sh knows" "adapt change_maps in it"
+	mv "$file.new" "$file"
+}
+
+# change_maps ROOT: changes four things in TinyGo's maps, none of which a program can rely on (see RATIONALE.md).
 #
 # A map that nobody changes is ranged over in the same order each time: Coraza remembers what it has decoded by the place that an
 # argument has in a map's order, and with a random one finds next to nothing again.
 # The bytes of hashes that are in a map have their highest bit set: a collector that does not know what a map holds takes four of them for
 # a pointer, and they are beyond the 1 GiB that a VM may have.
+# A map that is filled before the module runs has no random seed, so that the compiler can fill it: else it leaves a hundred bytes of
+# code for each entry. When the map grows, it gets a random one as ever.
+# The hash is not computed anew in the code of each access.
 change_maps() {
-	sed -e 's/it\.startBucket = uintptr(fastrand()) & (it\.numBuckets - 1)/it.startBucket = 0/' \
+	changed "$1/src/runtime/hashmap.go" 7 \
+		'it\.startBucket = 0$\|it\.startIndex = 0$\|uint8(hash>>24) | 0x80$\|^//go:noinline$' \
+		-e 's/it\.startBucket = uintptr(fastrand()) & (it\.numBuckets - 1)/it.startBucket = 0/' \
 		-e 's/it\.startIndex = uint8(fastrand() & 7)/it.startIndex = 0/' \
-		-e 's/tophash := uint8(hash >> 24)$/tophash := uint8(hash>>24) | 0x80/' "$1/hashmap.go" >"$1/hashmap.go.new"
-	[ "$(grep -c 'it\.startBucket = 0$\|it\.startIndex = 0$\|uint8(hash>>24) | 0x80$' "$1/hashmap.go.new")" = 3 ] ||
-		die "the maps of TinyGo $TINYGO_VERSION are not those that toolchain/tinygo.sh knows" "adapt change_maps in it"
-	mv "$1/hashmap.go.new" "$1/hashmap.go"
+		-e 's/tophash := uint8(hash >> 24)$/tophash := uint8(hash>>24) | 0x80/' \
+		-e 's/^func hashmap\(Binary\|String\)\(Get\|Set\)(/\/\/go:noinline\n&/'
+	changed "$1/interp/interpreter.go" 1 'runtime\.fastrand' \
+		-e 's/^\(\t*\)case callFn\.name == "internal\/task\.Pause":$/\1case callFn.name == "runtime.fastrand":\n\1\tlocals[inst.localIndex] = literalValue{uint32(1)}\n&/'
 }
 
 # libclang_rt: where the distribution keeps compiler-rt for wasm32; the file's name differs between releases.
@@ -127,7 +142,7 @@ set_up() {
 	cp -R "$module" "$temp/root"
 	chmod -R u+w "$temp/root"
 	net_package "$temp/root/src/net"
-	change_maps "$temp/root/src/runtime"
+	change_maps "$temp/root"
 
 	say "compiling TinyGo $TINYGO_VERSION"
 	(

@@ -30,6 +30,7 @@ func init() {
 	})
 	plugins.RegisterOperator("pmFromFile", newPhrases)
 	plugins.RegisterOperator("pmf", newPhrases)
+	plugins.RegisterOperator("pmFromDataset", newDataset)
 	plugins.RegisterOperator("detectSQLi", func(plugintypes.OperatorOptions) (plugintypes.Operator, error) { return injection{}, nil })
 	plugins.RegisterOperator("detectXSS", func(plugintypes.OperatorOptions) (plugintypes.Operator, error) { return scripting{}, nil })
 	waf.CompileExpression = func(text string) (func(string) bool, error) {
@@ -88,7 +89,7 @@ func (e *expression) Evaluate(tx plugintypes.TransactionState, value string) boo
 // maxGroups is how many groups are captured, the whole match among them: as many as Coraza's own @rx.
 const maxGroups = 9
 
-// phrases is @pm and @pmFromFile: one of the phrases of a list is in the value, whatever its case.
+// phrases is @pm, @pmFromFile and @pmFromDataset: one of the phrases of a list is in the value, whatever its case.
 type phrases struct {
 	list *phrase.List
 }
@@ -105,6 +106,14 @@ func newPhrases(options plugintypes.OperatorOptions) (plugintypes.Operator, erro
 		return &phrases{phrase.New(phrase.Lines(string(text)))}, nil
 	}
 	return nil, errNoFile
+}
+
+func newDataset(options plugintypes.OperatorOptions) (plugintypes.Operator, error) {
+	list, ok := options.Datasets[options.Arguments]
+	if !ok {
+		return nil, errors.New("there is no dataset " + options.Arguments)
+	}
+	return &phrases{phrase.NewASCII(list)}, nil
 }
 
 var errNoFile = errors.New("there is no such file of phrases")

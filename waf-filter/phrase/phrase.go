@@ -1,4 +1,4 @@
-// Package phrase finds phrases of a list in a text, whatever the case of ASCII's letters: @pm and @pmFromFile. A list of a
+// Package phrase finds phrases of a list in a text, whatever the case of ASCII's letters: @pm and its kin. A list of a
 // thousand takes tens of kilobytes, where an automaton would take megabytes in each worker.
 package phrase
 
@@ -18,11 +18,26 @@ type List struct {
 	empty   bool      // one is empty, and so everywhere
 }
 
-// New makes a list.
-func New(phrases []string) *List {
+// New makes a list as @pm and @pmFromFile have it, which take letters of any alphabet in a phrase for their lower case.
+func New(phrases []string) *List { return newList(phrases, strings.ToLower) }
+
+// NewASCII makes a list as @pmFromDataset has it: letters that are not ASCII's are found as they are written.
+func NewASCII(phrases []string) *List { return newList(phrases, lowerASCII) }
+
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+func newList(phrases []string, lower func(string) string) *List {
 	l := &List{}
 	for _, p := range phrases {
-		switch p = strings.ToLower(p); len(p) {
+		switch p = lower(p); len(p) {
 		case 0:
 			l.empty = true
 		case 1:

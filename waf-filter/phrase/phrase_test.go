@@ -44,6 +44,13 @@ func TestFind(t *testing.T) {
 	assert.True(t, phrase.New([]string{"a", ""}).Contains("x"), "an empty phrase is everywhere")
 }
 
+func TestNewASCII(t *testing.T) {
+	list := phrase.NewASCII([]string{"CAT", "Ünion"})
+	assert.True(t, list.Contains("a Cat"))
+	assert.True(t, list.Contains("x ÜnIon"), "as it is written, but for ASCII's letters")
+	assert.False(t, list.Contains("x ünion"), "another letter")
+}
+
 // TestLikeAhoCorasick compares with what Coraza's own operators are made of. Only the first phrase, as that finds others that
 // overlap with it.
 func TestLikeAhoCorasick(t *testing.T) {

@@ -17,9 +17,10 @@ const (
 	maxPages = 1 << 30 / pageSize
 	// growth is the least by which the memory grows.
 	growth = 1 << 20
-	// minBudget is how many pages may be taken between two collections, if what is alive does not allow for more. A collection
-	// looks at all globals, the text of rules among them, however little is alive.
-	minBudget = 8 << 20 / pageSize
+	// minBudget is how many pages may be taken between two collections, if what is alive does not allow for more. It is as little as it
+	// is for the sake of the start: what is made of a configuration stays, and the fewer pages it shares with what was garbage
+	// soon, the fewer the VM has for ever. A collection looks at all globals, the text of rules among them, however little is alive.
+	minBudget = 2 << 20 / pageSize
 )
 
 // rows is how many rows of 64 objects a span has at most.

@@ -62,7 +62,7 @@ type member struct {
 	value gjson.Result
 }
 
-// maxMembers is how many claims of a token are kept apart from each other.
+// maxMembers is how many claims of a request are kept apart from each other.
 const maxMembers = 64
 
 // Principal is the first set's that has one, "" if none has.
@@ -89,7 +89,8 @@ type knownClaims struct {
 
 const (
 	claimSlots = 64
-	// maxKnownClaims is the longest text that is remembered, so that all are at most half a megabyte.
+	// maxKnownClaims is the longest text that is remembered, so that all are at most half a megabyte. What is known of
+	// their members is about as much again.
 	maxKnownClaims = 8 << 10
 )
 
@@ -122,8 +123,10 @@ func (c *Reader) Read(r *request.Request) Sets {
 		sets, err = fromJSON(text)
 	}
 	if err == nil && remember {
+		room := maxMembers
 		for i := range sets {
-			sets[i].index()
+			sets[i].index(room)
+			room -= len(sets[i].members)
 		}
 		*slot = knownClaims{text: text, sets: sets}
 	}
@@ -199,14 +202,14 @@ func (c *Set) Values(path []string, to Sink) error {
 	return nil
 }
 
-// index looks for all claims once.
-func (c *Set) index() {
+// index looks for all claims once, unless there are more than there is room for.
+func (c *Set) index(room int) {
 	for m := jsonstrict.Begin(c.claims); ; {
 		name, v, next, ok := m.Next()
 		if !ok {
 			return
 		}
-		if len(c.members) == maxMembers {
+		if len(c.members) == room {
 			c.members = nil
 			return
 		}

@@ -41,15 +41,16 @@ func Spread(s string) uint32 {
 	}
 	const samples = 8
 	b := unsafe.Slice(unsafe.StringData(s), len(s))
-	h := uint64(len(s))
+	h := uint64(0)
 	last := len(s) - 8
 	for i := 0; i <= last; i += 1 + last/samples {
 		h = mix(h, ascii.Word(b, i))
 	}
 	h = mix(mix(h, ascii.Word(b, max(0, last-8))), ascii.Word(b, last))
-	return uint32(h >> 32)
+	return uint32(mix(h, uint64(len(s))) >> 32)
 }
 
+// mix needs another one after it: the highest bits of a word get no further than to the highest of h, and to some of the lowest.
 func mix(h, word uint64) uint64 {
 	h = (h ^ word) * 0x9e3779b97f4a7c15
 	return h ^ h>>32

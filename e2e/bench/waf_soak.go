@@ -27,6 +27,7 @@ func runSoak(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("bench waf-soak", flag.ContinueOnError)
 	requests := f.Int("requests", 1_000_000, "how many, of the mixed scenario")
 	growth := f.Float64("growth", 3, "by how many percent memory may grow in the second half")
+	workers := f.Int("workers", 1, "how many workers Envoy has, so that all CPUs are used")
 	module := f.String("module", "", "the `file` of a module other than build/waf-filter.wasm")
 	f.StringVar(&o.config, "config", wafConfig, "what it is configured with")
 	f.IntVar(&o.connections, "connections", 4, "how many requests are under way at a time")
@@ -36,6 +37,9 @@ func runSoak(ctx context.Context, args []string) error {
 	}
 	if *requests < soakSamples {
 		return fmt.Errorf("-requests: at least %d", soakSamples)
+	}
+	if *workers < 1 {
+		return errors.New("-workers: at least one")
 	}
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return err
@@ -50,7 +54,7 @@ func runSoak(ctx context.Context, args []string) error {
 	}
 	defer upstream.Close()
 	w := &wafBench{options: o, columns: []wafColumn{column}, upstream: upstream}
-	p, err := w.start(ctx, &column, "-soak", column.config, 1)
+	p, err := w.start(ctx, &column, "-soak", column.config, *workers)
 	if err != nil {
 		return err
 	}

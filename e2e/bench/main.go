@@ -103,10 +103,13 @@ func wantedScenarios() (*regexp.Regexp, error) {
 		return nil, errors.New("-rounds: at least one")
 	case *turn < 1:
 		return nil, errors.New("-seconds: at least one")
-	case *output != "markdown" && *output != "json":
-		return nil, fmt.Errorf("-o %s: expected markdown or json", *output)
 	case *all && *only != "":
 		return nil, errors.New("-all and -scenarios: either of them")
+	}
+	if err := checkOutput(*output); err != nil {
+		return nil, err
+	}
+	switch {
 	case *all:
 		*scaling = true
 		return regexp.Compile("")
@@ -126,10 +129,7 @@ func prepare() error {
 	if *counted {
 		tools = map[string]string{"valgrind": "valgrind", "callgrind_control": "valgrind"}
 	}
-	if err := needTools(tools); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Join(*dir, "start"), 0o755); err != nil {
+	if err := ready(filepath.Join(*dir, "start"), tools); err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(*dir, scriptFile), script, 0o644)
@@ -155,11 +155,7 @@ func runTimes(ctx context.Context, r *report, wanted *regexp.Regexp) (err error)
 		}
 		r.ScalingStolen = stolen(before, procStat())
 	}
-	if err := runScenarios(ctx, r, wanted); err != nil {
-		return err
-	}
-	r.LoadAfter = loadAverage()
-	return nil
+	return runScenarios(ctx, r, wanted)
 }
 
 // writeFigures gives the figures of a report to the file and to whoever started this.
@@ -177,6 +173,22 @@ func writeFigures(report fmt.Stringer, file, output string) error {
 		fmt.Print(report)
 	}
 	return nil
+}
+
+// checkOutput looks at the flag -o, which all kinds of bench have.
+func checkOutput(output string) error {
+	if output != "markdown" && output != "json" {
+		return fmt.Errorf("-o %s: expected markdown or json", output)
+	}
+	return nil
+}
+
+// ready has a directory, and the tools by the packages that they are in.
+func ready(dir string, tools map[string]string) error {
+	if err := needTools(tools); err != nil {
+		return err
+	}
+	return os.MkdirAll(dir, 0o755)
 }
 
 // needTools has the tools by the packages that they are in.
@@ -200,29 +212,37 @@ func runInstructions(ctx context.Context, r *report, wanted *regexp.Regexp) (err
 }
 
 func runScenarios(ctx context.Context, r *report, wanted *regexp.Regexp) error {
-	b := newBench(*dir, chosen(scenarios(), wanted))
-	b.pinned = r.Pinned
-	if err := pinLoad(); err != nil {
+	b, err := startBench(ctx, *dir, chosen(scenarios(), wanted), r.Pinned)
+	if err != nil {
 		return err
 	}
 	defer b.stop()
-	if err := b.start(ctx); err != nil {
-		return err
-	}
 	before := procStat()
 	samples, err := b.measure(ctx, *rounds, time.Duration(*turn)*time.Second)
 	if err != nil {
 		return err
 	}
-	r.Stolen = stolen(before, procStat())
 	r.Scenarios, r.Ratios = newRows(b.scenarios, samples), newRatios(comparisons(), b.scenarios, samples)
 	for i, p := range b.proxies {
 		if r.Scenarios[i].RSS, err = p.memory("VmRSS"); err != nil {
 			return err
 		}
 	}
-	r.Envoy, err = b.proxies[0].version(ctx)
-	return err
+	return r.end(ctx, before, b.proxies[0])
+}
+
+// startBench starts the scenarios' Envoys. This process keeps to the other CPU from then on.
+func startBench(ctx context.Context, dir string, scenarios []scenario, pinned bool) (*bench, error) {
+	b := newBench(dir, scenarios)
+	b.pinned = pinned
+	if err := pinLoad(); err != nil {
+		return nil, err
+	}
+	if err := b.start(ctx); err != nil {
+		b.stop()
+		return nil, err
+	}
+	return b, nil
 }
 
 // chosen are the scenarios in whose name the expression is found (an empty one is in all), and what they are compared

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -28,6 +29,13 @@ func newConditions(rounds int, seconds float64, connections int) conditions {
 		Date: time.Now().UTC().Format(time.DateOnly), CPUs: runtime.NumCPU(), Pinned: runtime.NumCPU() > 1,
 		LoadBefore: loadAverage(), Rounds: rounds, Seconds: seconds, Connections: connections,
 	}
+}
+
+// end is for when all is measured. before is what procStat said when that began.
+func (c *conditions) end(ctx context.Context, before string, p *proxy) (err error) {
+	c.Stolen, c.LoadAfter = stolen(before, procStat()), loadAverage()
+	c.Envoy, err = p.version(ctx)
+	return err
 }
 
 // write says them, and whether what makes the load had a CPU of its own.

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
-	"os"
 	"regexp"
 	"slices"
 	"time"
@@ -45,10 +44,8 @@ func parseSteady(args []string) (*steadyOptions, error) {
 		return nil, errors.New("-connections: at least one")
 	case o.turn <= 0 || o.duration < o.turn:
 		return nil, errors.New("-turn: above zero, and no longer than -duration")
-	case o.output != "markdown" && o.output != "json":
-		return nil, fmt.Errorf("-o %s: expected markdown or json", o.output)
 	}
-	return o, nil
+	return o, checkOutput(o.output)
 }
 
 // rounds is how many turns each scenario has.
@@ -83,32 +80,24 @@ func runSteady(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := needTools(map[string]string{"taskset": "util-linux"}); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+	if err := ready(o.dir, map[string]string{"taskset": "util-linux"}); err != nil {
 		return err
 	}
 	r := &steadyReport{
 		conditions: newConditions(o.rounds(), o.turn.Seconds(), o.connections), Rate: o.rate, Pause: o.pause.Seconds() * 1000,
 	}
-	b := newBench(o.dir, chosen)
-	b.pinned = r.Pinned
-	if err := pinLoad(); err != nil {
+	b, err := startBench(ctx, o.dir, chosen, r.Pinned)
+	if err != nil {
 		return err
 	}
 	defer b.stop()
-	if err := b.start(ctx); err != nil {
-		return err
-	}
 	progress("%d scenarios, %v each in turns of %v\n", len(chosen), o.duration, o.turn)
 	before := procStat()
 	if r.Rows, err = o.measure(ctx, b); err != nil {
 		return err
 	}
 	r.Ratios = newSteadyRatios(comparisons(), r.Rows, o.rate)
-	r.Stolen, r.LoadAfter = stolen(before, procStat()), loadAverage()
-	if r.Envoy, err = b.proxies[0].version(ctx); err != nil {
+	if err := r.end(ctx, before, b.proxies[0]); err != nil {
 		return err
 	}
 	return writeFigures(r, o.file, o.output)

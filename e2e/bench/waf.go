@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -61,10 +60,8 @@ func parseWAF(args []string) (*wafOptions, error) {
 		return nil, fmt.Errorf("-rounds: at least one")
 	case o.connections < 1:
 		return nil, fmt.Errorf("-connections: at least one")
-	case o.output != "markdown" && o.output != "json":
-		return nil, fmt.Errorf("-o %s: expected markdown or json", o.output)
 	}
-	return o, nil
+	return o, checkOutput(o.output)
 }
 
 func expression(into **regexp.Regexp) func(string) error {
@@ -80,10 +77,7 @@ func runWAF(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := needTools(map[string]string{"taskset": "util-linux"}); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+	if err := ready(o.dir, map[string]string{"taskset": "util-linux"}); err != nil {
 		return err
 	}
 	columns, err := o.chosenColumns()
@@ -115,8 +109,7 @@ func runWAF(ctx context.Context, args []string) error {
 	if r.Rows, err = w.measure(ctx); err != nil {
 		return err
 	}
-	r.Stolen, r.LoadAfter = stolen(before, procStat()), loadAverage()
-	if r.Envoy, err = w.proxies[0].version(ctx); err != nil {
+	if err := r.end(ctx, before, w.proxies[0]); err != nil {
 		return err
 	}
 	return writeFigures(r, o.file, o.output)

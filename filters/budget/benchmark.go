@@ -73,11 +73,8 @@ func Check(t *testing.T, benchmarks map[string]Benchmark) {
 
 // difference says what to do about memory that is not what the file says.
 func difference(got, want Memory) string {
-	advice := "if it is worth it, " + Name + " has to say so"
-	if got.Allocations <= want.Allocations && got.Bytes <= want.Bytes {
-		advice = "it is better now: note it in " + Name
-	}
-	return sprint(got) + ", not " + sprint(want) + ": " + advice
+	better := got.Allocations <= want.Allocations && got.Bytes <= want.Bytes
+	return sprint(got) + ", not " + sprint(want) + ": " + advice(better)
 }
 
 const (

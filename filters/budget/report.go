@@ -55,6 +55,14 @@ func report(t testing.TB, rows ...Row) {
 	}
 }
 
+// advice is what to do about a number that is not the file's.
+func advice(better bool) string {
+	if better {
+		return "it is better now: note it in " + Name
+	}
+	return "if it is worth it, " + Name + " has to say so"
+}
+
 func sprint(m Memory) string {
 	return fmt.Sprintf("%d allocations of %d bytes", m.Allocations, m.Bytes)
 }

@@ -25,10 +25,8 @@ func CheckModule(t testing.TB, filter string, r *Request, calls []string, counts
 	case r.Allocations == nil:
 	case slices.Max(counts) != got && !r.Varies:
 		t.Errorf("%s, %q: some requests allocate more than others: %v; %s does not say that it varies", filter, r.Name, counts, Name)
-	case got > *r.Allocations:
-		t.Errorf("%s, %q: %d allocations, not %d: if it is worth it, %s has to say so", filter, r.Name, got, *r.Allocations, Name)
-	case got < *r.Allocations:
-		t.Errorf("%s, %q: %d allocations, not %d: it is better now: note it in %s", filter, r.Name, got, *r.Allocations, Name)
+	case got != *r.Allocations:
+		t.Errorf("%s, %q: %d allocations, not %d: %s", filter, r.Name, got, *r.Allocations, advice(got < *r.Allocations))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/palisade-mesh/palisade/filters/ascii"
 	"github.com/palisade-mesh/palisade/filters/claims"
 	"github.com/palisade-mesh/palisade/filters/host"
 	"github.com/palisade-mesh/palisade/filters/report"
@@ -124,7 +125,7 @@ func (v *view) AddRequestHeader(name, value string) error {
 
 // change takes a header out of what is remembered, and tells whether anything is.
 func (v *view) change(name string) bool {
-	if v.headers == nil || hasUpper(name) {
+	if v.headers == nil || ascii.HasUpper(name) {
 		v.headers, v.loaded = nil, false
 		return false
 	}
@@ -141,15 +142,6 @@ func (v *view) change(name string) bool {
 	}
 	v.own[v.current], v.headers = kept, kept
 	return true
-}
-
-func hasUpper(name string) bool {
-	for i := range len(name) {
-		if c := name[i]; c >= 'A' && c <= 'Z' {
-			return true
-		}
-	}
-	return false
 }
 
 // Property implements host.Host.

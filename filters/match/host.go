@@ -23,7 +23,7 @@ func ParseHost(pattern string) (Host, error) {
 	// A prefix such as "db:80*" has its port at the end; a suffix such as "*.example.org:443" too.
 	s.text = foldHost(name) + port
 	if s.kind == prefix && port == "" {
-		s.text = lower(name) // a prefix may end in a dot that is not the last
+		s.text = ascii.Lower(name) // a prefix may end in a dot that is not the last
 	}
 	return Host{pattern: s, withPort: port != ""}, nil
 }
@@ -51,23 +51,7 @@ func NormalHost(authority string) string {
 	return folded + port
 }
 
-func foldHost(name string) string { return strings.TrimSuffix(lower(name), ".") }
-
-// lower is strings.ToLower for ASCII only: U+212A, the sign for kelvin, is not the k of another host's name.
-func lower(s string) string {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 'A' && s[i] <= 'Z' {
-			b := []byte(s)
-			for ; i < len(b); i++ {
-				if b[i] >= 'A' && b[i] <= 'Z' {
-					b[i] += 'a' - 'A'
-				}
-			}
-			return string(b)
-		}
-	}
-	return s
-}
+func foldHost(name string) string { return strings.TrimSuffix(ascii.Lower(name), ".") }
 
 // ValidAuthority tells whether an authority is a host with at most a port (RFC 9110 section 7.2). Of what
 // looks like "a.example:x@b.example", or has a port that is none, readers make different hosts.

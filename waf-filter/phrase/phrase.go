@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/palisade-mesh/palisade/filters/ascii"
 )
 
 // List is a list of phrases, for searches.
@@ -22,17 +24,7 @@ type List struct {
 func New(phrases []string) *List { return newList(phrases, strings.ToLower) }
 
 // NewASCII makes a list as @pmFromDataset has it: letters that are not ASCII's are found as they are written.
-func NewASCII(phrases []string) *List { return newList(phrases, lowerASCII) }
-
-func lowerASCII(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
-	}
-	return string(b)
-}
+func NewASCII(phrases []string) *List { return newList(phrases, ascii.Lower) }
 
 func newList(phrases []string, lower func(string) string) *List {
 	l := &List{}

@@ -41,7 +41,8 @@ wasm: $(ARTIFACTS) ## the filters only
 # make can see those files; -j builds them side by side.
 TOOLCHAIN_FILES := toolchain/lib.sh toolchain/tinygo.sh toolchain/build-filter.sh toolchain/versions.env \
 	toolchain/artifacts.json $(call go-files,toolchain/wasmfile toolchain/wasmstrip toolchain/_net)
-SHARED_FILES := go.mod go.sum $(call go-files,filters)
+TEST_ONLY := $(addprefix filters/,budget casetest hosttest schematest wasmtest)
+SHARED_FILES := go.mod go.sum $(call go-files,$(filter-out $(TEST_ONLY),$(wildcard filters/*)))
 
 define filter-rule
 build/$(1).wasm: $(TOOLCHAIN_FILES) $(SHARED_FILES) $(call go-files,$(1))

@@ -138,24 +138,24 @@ func (r *budgeted) run(t *testing.T, d driven) {
 	}
 	if r.budget.Service != "" {
 		require.Len(t, h.HTTPCalls, asked+1, "the service is asked")
-		h.AnswerGRPC(host.CallID(len(h.HTTPCalls)), serviceAnswer(t, r.budget.Service), "0", d.respond)
+		code, known := rls.RateLimitResponse_Code_value[r.budget.Service]
+		require.True(t, known, r.budget.Service)
+		h.AnswerGRPC(host.CallID(len(h.HTTPCalls)), ServiceAnswer(t, rls.RateLimitResponse_Code(code)), "0", d.respond)
 		d.end()
 		require.Equal(t, r.passes, h.Resumed)
 	}
 	require.Equal(t, r.passes, h.Sent == nil, "whether it passes; %s", strings.Join(h.Logs, "\n"))
 }
 
-// serviceAnswer is what the rate limit service says of one limit, which is far from used up.
-func serviceAnswer(t *testing.T, code string) []byte {
+// ServiceAnswer is what the rate limit service says of one limit, which is far from used up.
+func ServiceAnswer(t *testing.T, code rls.RateLimitResponse_Code) []byte {
 	t.Helper()
-	number, known := rls.RateLimitResponse_Code_value[code]
-	require.True(t, known, code)
 	status := &rls.RateLimitResponse_DescriptorStatus{
-		Code:           rls.RateLimitResponse_Code(number),
+		Code:           code,
 		CurrentLimit:   &rls.RateLimitResponse_RateLimit{RequestsPerUnit: 1000, Unit: rls.RateLimitResponse_RateLimit_HOUR},
 		LimitRemaining: 900, DurationUntilReset: durationpb.New(30 * time.Minute),
 	}
-	b, err := proto.Marshal(&rls.RateLimitResponse{OverallCode: status.Code, Statuses: []*rls.RateLimitResponse_DescriptorStatus{status}})
+	b, err := proto.Marshal(&rls.RateLimitResponse{OverallCode: code, Statuses: []*rls.RateLimitResponse_DescriptorStatus{status}})
 	require.NoError(t, err)
 	return b
 }

@@ -451,7 +451,7 @@ func testInRow(t *testing.T, remote bool, configs, requests int) {
 				answered++
 				status := pick(r, "200", "200", "200", "500")
 				code := pick(r, rls.RateLimitResponse_OK, rls.RateLimitResponse_OK, rls.RateLimitResponse_OVER_LIMIT)
-				message := answer(t, code)
+				message := casetest.ServiceAnswer(t, code)
 				for _, s := range sides {
 					respond := func(id host.CallID, size uint32) { s.HTTPResponse(s.host, id, size) }
 					if cluster == "idp" {
@@ -571,7 +571,7 @@ func TestWasmInRow(t *testing.T) {
 			id, cluster := host.CallID(answered+1), module.HTTPCalls[answered].Cluster
 			require.Equal(t, b.fake.HTTPCalls[answered], module.HTTPCalls[answered])
 			answered++
-			message := answer(t, pick(r, rls.RateLimitResponse_OK, rls.RateLimitResponse_OK, rls.RateLimitResponse_OVER_LIMIT))
+			message := casetest.ServiceAnswer(t, pick(r, rls.RateLimitResponse_OK, rls.RateLimitResponse_OK, rls.RateLimitResponse_OVER_LIMIT))
 			for h, respond := range map[*hosttest.Host]func(host.CallID, uint32){
 				module: func(id host.CallID, size uint32) { require.NoError(t, vm.First().HTTPResponse(id, size)) },
 				b.fake: func(id host.CallID, size uint32) { native.HTTPResponse(b.host, id, size) },

@@ -3,13 +3,10 @@ package plugin_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	rls "github.com/envoyproxy/go-control-plane/envoy/service/ratelimit/v3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/palisade-mesh/palisade/filters/casetest"
 	"github.com/palisade-mesh/palisade/filters/host"
@@ -101,22 +98,11 @@ func TestWaitingForKeysAndForTheService(t *testing.T) {
 		check("alice", false, 0)
 		check("bob", false, 403)
 		check("carol", false, 0)
-		h.AnswerGRPC(3, answer(t, rls.RateLimitResponse_OVER_LIMIT), "0", d.respond)
+		h.AnswerGRPC(3, casetest.ServiceAnswer(t, rls.RateLimitResponse_OVER_LIMIT), "0", d.respond)
 		check("carol", false, 429)
-		h.AnswerGRPC(2, answer(t, rls.RateLimitResponse_OK), "0", d.respond)
+		h.AnswerGRPC(2, casetest.ServiceAnswer(t, rls.RateLimitResponse_OK), "0", d.respond)
 		check("alice", true, 0)
 	})
-}
-
-func answer(t *testing.T, code rls.RateLimitResponse_Code) []byte {
-	t.Helper()
-	status := &rls.RateLimitResponse_DescriptorStatus{
-		Code: code, CurrentLimit: &rls.RateLimitResponse_RateLimit{RequestsPerUnit: 5, Unit: rls.RateLimitResponse_RateLimit_HOUR},
-		DurationUntilReset: durationpb.New(time.Hour),
-	}
-	b, err := proto.Marshal(&rls.RateLimitResponse{OverallCode: code, Statuses: []*rls.RateLimitResponse_DescriptorStatus{status}})
-	require.NoError(t, err)
-	return b
 }
 
 // Whatever a section has wrong is told with its path, also what only the host's CEL engine finds.

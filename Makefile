@@ -40,7 +40,7 @@ wasm: $(ARTIFACTS) ## the filters only
 # Each filter depends on its own files, on what filters share and on what builds them. One rule for each, so that
 # make can see those files; -j builds them side by side.
 TOOLCHAIN_FILES := toolchain/lib.sh toolchain/tinygo.sh toolchain/build-filter.sh toolchain/versions.env \
-	toolchain/artifacts.json $(call go-files,toolchain/wasmfile toolchain/wasmstrip toolchain/_net)
+	toolchain/artifacts.json $(wildcard toolchain/_libc/*) $(call go-files,toolchain/wasmfile toolchain/wasmstrip toolchain/_net)
 TEST_ONLY := $(addprefix filters/,budget casetest hosttest schematest wasmtest)
 SHARED_FILES := go.mod go.sum $(call go-files,$(filter-out $(TEST_ONLY),$(wildcard filters/*)))
 

@@ -10,8 +10,8 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# Part of the cached TinyGo's path: change it whenever the recipe below changes.
-recipe=3
+# Part of the cached TinyGo's path: change it whenever the recipe below changes, or what it takes from this directory.
+recipe=4
 cached=$cache_dir/tinygo-$TINYGO_VERSION-llvm$LLVM_MAJOR-r$recipe
 
 # version_of TINYGO: its version, such as 0.41.1, or nothing if it does not run.
@@ -80,7 +80,8 @@ libclang_rt() {
 }
 
 # target_for_cached: like TinyGo's wasip1 target, but with the distribution's libc and compiler-rt in place of the
-# submodules, and without the two features that LLVM 19 does not know under the names that newer ones use.
+# submodules, and without the two features that LLVM 19 does not know under the names that newer ones use. Of libc, what
+# an assertion that fails does is replaced (_libc/assert.S).
 target_for_cached() {
 	cat <<JSON
 {
@@ -100,7 +101,7 @@ target_for_cached() {
 	],
 	"ldflags": [
 		"--stack-first", "--no-demangle",
-		"/usr/lib/wasm32-wasi/libc.a", "$(libclang_rt)"
+		"$cached/assert.o", "/usr/lib/wasm32-wasi/libc.a", "$(libclang_rt)"
 	],
 	"extra-files": ["src/runtime/asm_tinygowasm.S"]
 }
@@ -151,6 +152,8 @@ set_up() {
 		run_logged "$cache_dir/log/tinygo-build.log" \
 			env GOWORK=off GOFLAGS= CGO_ENABLED=1 go build -tags "llvm$LLVM_MAJOR" -o "$temp/tinygo" .
 	) || die "TinyGo did not compile"
+	"/usr/lib/llvm-$LLVM_MAJOR/bin/clang" --target=wasm32-unknown-wasi -c "$toolchain_dir/_libc/assert.S" -o "$temp/assert.o" ||
+		die "$toolchain_dir/_libc/assert.S did not compile"
 	target_for_cached >"$temp/envoy-filter.json"
 	TINYGOROOT=$temp/root "$temp/tinygo" version >/dev/null || die "the TinyGo just built does not run"
 	touch "$temp/complete"

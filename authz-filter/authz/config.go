@@ -172,7 +172,9 @@ func once[T any](s *seen[T], n config.Node, decode func(config.Node) *T) *T {
 
 func (d *decoder) operation(n config.Node) *Operation {
 	notEmpty(n)
-	return &Operation{Operation: operation.Decode(n.Object(operation.Fields...), d.level)}
+	o := &Operation{}
+	o.Decode(n.Object(operation.Fields...), d.level)
+	return o
 }
 
 // notEmpty refuses {}: it would match anything, where its author began to write a restriction.

@@ -100,8 +100,8 @@ type workloads struct {
 
 const workloadSlots = 64
 
-func newWorkloads(c *IdentityConfig) workloads {
-	return workloads{config: c, resolver: c.Resolver}
+func newWorkloads(c *IdentityConfig) *workloads {
+	return &workloads{config: c, resolver: c.Resolver}
 }
 
 // of finds out who sent a request. The result is to be read until the next call.

@@ -17,10 +17,10 @@ import (
 type Policy struct {
 	config      *Config
 	expressions Expressions
-	workloads   workloads
-	claims      claimset.Reader
+	workloads   *workloads
+	claims      *claimset.Reader
 
-	deny, allow, audit ruleSet
+	deny, allow, audit *ruleSet
 
 	// Of the request at hand, here so that they are not allocated for each.
 	subject subject

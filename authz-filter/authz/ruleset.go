@@ -112,8 +112,8 @@ const (
 // anything is the number of the source and the operation of rules that have none.
 const anything = 0
 
-func newRuleSet(policies []PolicyConfig, action Action) ruleSet {
-	r := ruleSet{policies: policies, intent: intent(action != ActionAllow)}
+func newRuleSet(policies []PolicyConfig, action Action) *ruleSet {
+	r := &ruleSet{policies: policies, intent: intent(action != ActionAllow)}
 	r.reserve(action)
 	r.sources.add(&Source{})
 	r.operations.add(&Operation{})
@@ -129,9 +129,9 @@ func newRuleSet(policies []PolicyConfig, action Action) ruleSet {
 	r.sources.states = make([]uint32, len(r.sources.parts))
 	r.operations.states = make([]uint32, len(r.operations.parts))
 	r.conditions.states = make([]uint32, len(r.conditions.parts))
-	r.who.build(&r)
-	r.what.build(&r)
-	r.which.build(&r)
+	r.who.build(r)
+	r.what.build(r)
+	r.which.build(r)
 	return r
 }
 

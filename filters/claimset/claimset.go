@@ -95,11 +95,11 @@ const (
 )
 
 // NewReader makes a Reader, which is to be used by one worker.
-func NewReader(c Config) Reader {
+func NewReader(c Config) *Reader {
 	if c.MetadataKey == "" {
-		return Reader{property: claims.PropertyPath}
+		return &Reader{property: claims.PropertyPath}
 	}
-	return Reader{property: attribute.Property, path: []string{attribute.JWTAuthn, c.MetadataKey}}
+	return &Reader{property: attribute.Property, path: []string{attribute.JWTAuthn, c.MetadataKey}}
 }
 
 // Read reads what a filter before this one published. Nothing means that there is no verified token.

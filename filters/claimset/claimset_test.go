@@ -63,7 +63,7 @@ func TestClaims(t *testing.T) {
 				{[]string{"nothing"}, nil},
 				{[]string{""}, nil},
 			} {
-				found, principal := read(t, &c, string(text), want.path...)
+				found, principal := read(t, c, string(text), want.path...)
 				assert.Equal(t, want.values, found, "%d more: %q", more, want.path)
 				assert.Equal(t, fmt.Sprint("https://idp.example/alice", more), principal)
 			}
@@ -78,7 +78,7 @@ func TestClaimsAreToldApart(t *testing.T) {
 		for i := range 300 {
 			text := []byte(`{"corp":{"sub":"` + fmt.Sprintf("%0300d", 0) + `"}}`)
 			text[len(`{"corp":{"sub":"`)+i] = '1'
-			found, _ := read(t, &c, string(text), "sub")
+			found, _ := read(t, c, string(text), "sub")
 			require.Equal(t, []string{string(text[16:316])}, found)
 		}
 	}
@@ -113,7 +113,7 @@ func TestClaimsOutliveTheirRequest(t *testing.T) {
 func TestTokensOfTwoProviders(t *testing.T) {
 	c := claimset.NewReader(claimset.Config{})
 	for range 2 {
-		found, principal := read(t, &c, `{"a":{"sub":"x"},"b":{"sub":"y","iss":"i"}}`, "sub")
+		found, principal := read(t, c, `{"a":{"sub":"x"},"b":{"sub":"y","iss":"i"}}`, "sub")
 		assert.Equal(t, []string{"x", "y"}, found)
 		assert.Equal(t, "i/y", principal)
 	}

@@ -25,20 +25,18 @@ type Operation struct {
 	paths, notPaths     []match.Path
 }
 
-// Decode reads an operation from an object whose known fields include Fields. The paths of requests will be in the
+// Decode reads the operation from an object whose known fields include Fields. The paths of requests will be in the
 // normal form of level.
-func Decode(o *config.Object, level match.Normalization) Operation {
+func (o *Operation) Decode(from *config.Object, level match.Normalization) {
 	parsePath := func(pattern string) (match.Path, error) { return parsePath(pattern, level) }
-	return Operation{
-		hosts:      config.Compile(o.Get("hosts"), match.ParseHost),
-		notHosts:   config.Compile(o.Get("notHosts"), match.ParseHost),
-		ports:      decodePorts(o.Get("ports")),
-		notPorts:   decodePorts(o.Get("notPorts")),
-		methods:    config.Compile(o.Get("methods"), match.ParseString),
-		notMethods: config.Compile(o.Get("notMethods"), match.ParseString),
-		paths:      config.Compile(o.Get("paths"), parsePath),
-		notPaths:   config.Compile(o.Get("notPaths"), parsePath),
-	}
+	o.hosts = config.Compile(from.Get("hosts"), match.ParseHost)
+	o.notHosts = config.Compile(from.Get("notHosts"), match.ParseHost)
+	o.ports = decodePorts(from.Get("ports"))
+	o.notPorts = decodePorts(from.Get("notPorts"))
+	o.methods = config.Compile(from.Get("methods"), match.ParseString)
+	o.notMethods = config.Compile(from.Get("notMethods"), match.ParseString)
+	o.paths = config.Compile(from.Get("paths"), parsePath)
+	o.notPaths = config.Compile(from.Get("notPaths"), parsePath)
 }
 
 // DecodeNormalization reads `pathNormalization`.

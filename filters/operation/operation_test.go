@@ -17,7 +17,8 @@ import (
 
 func decode(doc string) (operation.Operation, error) {
 	d, root := config.Parse([]byte(doc))
-	o := operation.Decode(root.Object(operation.Fields...), match.DecodeAndMergeSlash)
+	var o operation.Operation
+	o.Decode(root.Object(operation.Fields...), match.DecodeAndMergeSlash)
 	return o, d.Err()
 }
 
@@ -117,6 +118,6 @@ func TestDecodeRefusesPathsThatNeverMatch(t *testing.T) {
 
 func TestPathsAsTheyAre(t *testing.T) {
 	d, root := config.Parse([]byte(`{"paths": ["/a//b", "/a%41"]}`))
-	operation.Decode(root.Object(operation.Fields...), match.None)
+	new(operation.Operation).Decode(root.Object(operation.Fields...), match.None)
 	assert.NoError(t, d.Err())
 }

@@ -118,20 +118,21 @@ func DecodeNode(n config.Node) *Config {
 	if providers.Present() && len(members) == 0 {
 		providers.Mistake("name at least one provider")
 	}
-	for _, m := range members {
-		c.Providers = append(c.Providers, decodeProvider(m))
+	c.Providers = make([]ProviderConfig, len(members))
+	for i, m := range members {
+		c.Providers[i].decode(m)
 	}
 	if len(c.Providers) > maxProviders {
 		providers.Mistake("found " + strconv.Itoa(len(c.Providers)) + " providers; at most " + strconv.Itoa(maxProviders))
 	}
 	c.tellIssuersApart()
-	for i, n := range o.Get("rules").List() {
+	rules := o.Get("rules").List()
+	c.Rules = make([]RuleConfig, len(rules))
+	for i, n := range rules {
 		rule := n.Object("match", "require")
-		c.Rules = append(c.Rules, RuleConfig{
-			Path:    "rules[" + strconv.Itoa(i) + "]",
-			Match:   operation.Decode(rule.Get("match").Object(operation.Fields...), c.Normalization),
-			Require: c.decodeRequirement(rule.Require("require", `{"provider": "corp"}`), 0),
-		})
+		c.Rules[i].Path = "rules[" + strconv.Itoa(i) + "]"
+		c.Rules[i].Match.Decode(rule.Get("match").Object(operation.Fields...), c.Normalization)
+		c.Rules[i].Require = c.decodeRequirement(rule.Require("require", `{"provider": "corp"}`), 0)
 	}
 	return c
 }
@@ -149,25 +150,23 @@ func (c *Config) tellIssuersApart() {
 	}
 }
 
-func decodeProvider(m config.Member) ProviderConfig {
+func (p *ProviderConfig) decode(m config.Member) {
 	o := m.Node.Object("issuer", "audiences", "subjects", "algorithms", "jwks", "jwksUri", "jwksCluster", "timeout",
 		"jwksCacheDuration", "jwksRefreshOnUnknownKid", "fromHeaders", "fromParams", "fromCookies", "forwardOriginalToken",
 		"outputPayloadToHeader", "outputClaimToHeaders", "spaceDelimitedClaims", "clockSkew", "requireExpiration",
 		"maxLifetime", "types", "profile", "requiredClaims", "certificateBound")
-	p := ProviderConfig{
-		Name:        m.Name,
-		Issuer:      o.Require("issuer", `"https://idp.example"`).String(""),
-		Audiences:   o.Get("audiences").Strings(),
-		Subjects:    decodePatterns(o.Get("subjects")),
-		Forward:     o.Get("forwardOriginalToken").Bool(false),
-		ClockSkew:   o.Get("clockSkew").Duration(time.Minute, 0, maxSkew),
-		RequireExp:  o.Get("requireExpiration").Bool(true),
-		MaxLifetime: o.Get("maxLifetime").Duration(0, time.Second, maxDuration),
-		RFC9068:     o.Get("profile").OneOf("none", "none", "rfc9068") == "rfc9068",
-		Binding: Binding(o.Get("certificateBound").OneOf(string(BindingIfPresent),
-			string(BindingOff), string(BindingIfPresent), string(BindingRequired))),
-		SpaceDelimited: []string{"scope", "permission"}, // as Istio does
-	}
+	p.Name = m.Name
+	p.Issuer = o.Require("issuer", `"https://idp.example"`).String("")
+	p.Audiences = o.Get("audiences").Strings()
+	p.Subjects = decodePatterns(o.Get("subjects"))
+	p.Forward = o.Get("forwardOriginalToken").Bool(false)
+	p.ClockSkew = o.Get("clockSkew").Duration(time.Minute, 0, maxSkew)
+	p.RequireExp = o.Get("requireExpiration").Bool(true)
+	p.MaxLifetime = o.Get("maxLifetime").Duration(0, time.Second, maxDuration)
+	p.RFC9068 = o.Get("profile").OneOf("none", "none", "rfc9068") == "rfc9068"
+	p.Binding = Binding(o.Get("certificateBound").OneOf(string(BindingIfPresent),
+		string(BindingOff), string(BindingIfPresent), string(BindingRequired)))
+	p.SpaceDelimited = []string{"scope", "permission"} // as Istio does
 	if m.Name == "" {
 		m.Node.Mistake("a provider's name is not empty")
 	}
@@ -211,7 +210,6 @@ func decodeProvider(m config.Member) ProviderConfig {
 			Values: decodePatterns(c.Require("values", `["true"]`)),
 		})
 	}
-	return p
 }
 
 func (p *ProviderConfig) decodeKeys(o *config.Object) {

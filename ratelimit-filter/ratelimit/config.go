@@ -125,15 +125,15 @@ func DecodeNode(n config.Node) *Config {
 		Audit:         decision.DecodeAudit(o.Get("audit")),
 	}
 	names := map[string]bool{}
-	for _, n := range listOfLimits(o.Get("limits")) {
-		l := decodeLimit(n, c)
-		checkName(n, l.Name, names)
-		c.Limits = append(c.Limits, l)
+	limits, concurrency := listOfLimits(o.Get("limits")), listOfLimits(o.Get("concurrency"))
+	c.Limits, c.Concurrency = make([]LimitConfig, len(limits)), make([]ConcurrencyConfig, len(concurrency))
+	for i, n := range limits {
+		c.Limits[i].decode(n, c)
+		checkName(n, c.Limits[i].Name, names)
 	}
-	for _, n := range listOfLimits(o.Get("concurrency")) {
-		l := decodeConcurrency(n, c)
-		checkName(n, l.Name, names)
-		c.Concurrency = append(c.Concurrency, l)
+	for i, n := range concurrency {
+		c.Concurrency[i].decode(n, c)
+		checkName(n, c.Concurrency[i].Name, names)
 	}
 	return c
 }

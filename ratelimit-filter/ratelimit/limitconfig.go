@@ -11,12 +11,10 @@ import (
 	"github.com/palisade-mesh/palisade/filters/operation"
 )
 
-func decodeLimit(n config.Node, c *Config) LimitConfig {
+func (l *LimitConfig) decode(n config.Node, c *Config) {
 	o := n.Object("name", "match", "key", "onMissingKey", "rate", "overrides", "cost", "costFromResponse", "scope", "mode")
-	l := LimitConfig{
-		Target:   decodeTarget(o, "per-user", c.Normalization),
-		Response: decodeResponseCost(o.Get("costFromResponse")),
-	}
+	l.Target.decode(o, "per-user", c.Normalization)
+	l.Response = decodeResponseCost(o.Get("costFromResponse"))
 	l.Cost = decodeCost(o.Get("cost"), l.Response.Header != "")
 	scope := o.Get("scope")
 	l.Global = scope.OneOf("instance", "instance", "global") == "global"
@@ -30,20 +28,17 @@ func decodeLimit(n config.Node, c *Config) LimitConfig {
 		v.Rate = l.decodeRate(fields.Get("rate"))
 		l.Overrides = append(l.Overrides, v)
 	}
-	return l
 }
 
-// decodeTarget reads what limits of both kinds have, but for overrides.
-func decodeTarget(o *config.Object, example string, level match.Normalization) Target {
-	t := Target{
-		Name: o.Require("name", strconv.Quote(example)).String(""),
-		Key:  decodeKey(o.Get("key")),
-		Missing: OnMissing(o.Get("onMissingKey").OneOf(string(MissingShared), string(MissingShared), string(MissingSkip),
-			string(MissingDeny))),
-		DryRun: decision.DecodeMode(o.Get("mode")) == decision.DryRun,
-	}
+// decode reads what limits of both kinds have, but for overrides.
+func (t *Target) decode(o *config.Object, example string, level match.Normalization) {
+	t.Name = o.Require("name", strconv.Quote(example)).String("")
+	t.Key = decodeKey(o.Get("key"))
+	t.Missing = OnMissing(o.Get("onMissingKey").OneOf(string(MissingShared), string(MissingShared), string(MissingSkip),
+		string(MissingDeny)))
+	t.DryRun = decision.DecodeMode(o.Get("mode")) == decision.DryRun
 	if target := o.Get("match"); target.Present() {
-		t.Match = operation.Decode(target.Object(operation.Fields...), level)
+		t.Match.Decode(target.Object(operation.Fields...), level)
 		if strings.TrimSpace(strings.Trim(target.Raw(), "{}")) == "" {
 			target.Mistake("the object is empty; leave it out to match anything")
 		}
@@ -51,7 +46,6 @@ func decodeTarget(o *config.Object, example string, level match.Normalization) T
 	if missing := o.Get("onMissingKey"); missing.Present() && !o.Get("key").Present() {
 		missing.Mistake("only with a key")
 	}
-	return t
 }
 
 func overridesOf(o *config.Object) []config.Node {
@@ -86,19 +80,16 @@ func decodeOverride(n config.Node, o *config.Object, field string, parts int) Ov
 	return v
 }
 
-func decodeConcurrency(n config.Node, c *Config) ConcurrencyConfig {
+func (l *ConcurrencyConfig) decode(n config.Node, c *Config) {
 	o := n.Object("name", "match", "key", "onMissingKey", "max", "overrides", "mode")
-	l := ConcurrencyConfig{
-		Target: decodeTarget(o, "db", c.Normalization),
-		Max:    o.Require("max", "50").Int(1, 1, MaxInFlight),
-	}
+	l.Target.decode(o, "db", c.Normalization)
+	l.Max = o.Require("max", "50").Int(1, 1, MaxInFlight)
 	for _, n := range overridesOf(o) {
 		fields := n.Object("key", "max", "unlimited")
 		v := decodeOverride(n, fields, "max", len(l.Key))
 		v.Max = fields.Get("max").Int(1, 1, MaxInFlight)
 		l.Overrides = append(l.Overrides, v)
 	}
-	return l
 }
 
 func decodeRate(n config.Node) Rate {

@@ -17,7 +17,7 @@ import (
 type Limiter struct {
 	config      *Config
 	limits      []limit // of rates, then of concurrency
-	claims      claimset.Reader
+	claims      *claimset.Reader
 	expressions Expressions
 
 	counter  counter
@@ -65,11 +65,12 @@ type keyValue struct {
 // buckets; random fills bytes that nobody can guess. The error is config.Mistakes if x does not accept an expression.
 func Compile(c *Config, s Store, x Expressions, random func([]byte) error, plugin string) (*Limiter, error) {
 	l := &Limiter{config: c, claims: claimset.NewReader(c.Claims), expressions: x}
+	l.limits = make([]limit, len(c.Limits)+len(c.Concurrency))
 	for i := range c.Limits {
-		l.limits = append(l.limits, newRateLimit(&c.Limits[i]))
+		l.limits[i].ofRate(&c.Limits[i])
 	}
 	for i := range c.Concurrency {
-		l.limits = append(l.limits, newConcurrencyLimit(&c.Concurrency[i]))
+		l.limits[len(c.Limits)+i].ofConcurrency(&c.Concurrency[i])
 	}
 	if err := l.compileExpressions(); err != nil {
 		return nil, err
@@ -84,42 +85,37 @@ func Compile(c *Config, s Store, x Expressions, random func([]byte) error, plugi
 	return l, nil
 }
 
-func newRateLimit(c *LimitConfig) limit {
-	m := newLimit(&c.Target)
+func (m *limit) ofRate(c *LimitConfig) {
+	m.of(&c.Target)
 	m.rate = c
 	m.policy = m.appendPolicyOf(nil, &c.Rate)
 	m.usedUp = usedUp(&c.Rate)
 	for i := range c.Overrides {
 		m.overrides = append(m.overrides, usedUp(&c.Overrides[i].Rate))
 	}
-	return m
 }
 
-func newConcurrencyLimit(c *ConcurrencyConfig) limit {
-	m := newLimit(&c.Target)
+func (m *limit) ofConcurrency(c *ConcurrencyConfig) {
+	m.of(&c.Target)
 	m.concurrency = c
 	m.usedUp = taken(c.Max)
 	for i := range c.Overrides {
 		m.overrides = append(m.overrides, taken(c.Overrides[i].Max))
 	}
-	return m
 }
 
-func newLimit(t *Target) limit {
-	m := limit{
-		Target:  t,
-		missing: "the request lacks a part of the key, and the limit denies such",
-		detail:  "the limit \"" + t.Name + "\" is used up",
-		near:    "palisade.ratelimit_near_limit.policy." + host.Label(t.Name),
-		quoted:  appendQuoted(nil, t.Name),
-	}
+func (m *limit) of(t *Target) {
+	m.Target = t
+	m.missing = "the request lacks a part of the key, and the limit denies such"
+	m.detail = "the limit \"" + t.Name + "\" is used up"
+	m.near = "palisade.ratelimit_near_limit.policy." + host.Label(t.Name)
+	m.quoted = appendQuoted(nil, t.Name)
 	// Buckets in dry-run are not those that count.
 	mode := byte('e')
 	if t.DryRun {
 		mode = 'd'
 	}
 	m.prefix = append(append(binary.LittleEndian.AppendUint32(nil, uint32(len(t.Name))), t.Name...), mode)
-	return m
 }
 
 func usedUp(r *Rate) string { return "the rate of " + r.String() + " is used up" }

@@ -52,7 +52,7 @@ func configure(h host.Host) (host.Handler, error) {
 
 type plugin struct {
 	firewall *waf.Firewall
-	claims   claimset.Reader
+	claims   *claimset.Reader
 	reporter report.Reporter
 	streams  map[host.StreamID]*stream
 	labels   string // that the author gives coraza-proxy-wasm's metrics

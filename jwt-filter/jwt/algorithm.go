@@ -2,7 +2,8 @@ package jwt
 
 import (
 	"crypto"
-	"crypto/elliptic"
+
+	"github.com/palisade-mesh/palisade/jwt-filter/ecdsa"
 )
 
 // Algorithm is a JWS algorithm (RFC 7518 section 3.1, RFC 8037).
@@ -42,7 +43,7 @@ var algorithms = [...]struct {
 	family family
 	hash   crypto.Hash
 	host   string // Envoy's name of the hash
-	curve  elliptic.Curve
+	curve  func() *ecdsa.Curve
 	size   int // bytes of one coordinate (ES) or of the hash
 }{
 	RS256: {"RS256", familyRS, crypto.SHA256, "sha256", nil, 32},
@@ -51,9 +52,9 @@ var algorithms = [...]struct {
 	PS256: {"PS256", familyPS, crypto.SHA256, "", nil, 32},
 	PS384: {"PS384", familyPS, crypto.SHA384, "", nil, 48},
 	PS512: {"PS512", familyPS, crypto.SHA512, "", nil, 64},
-	ES256: {"ES256", familyES, crypto.SHA256, "sha256", elliptic.P256(), 32},
-	ES384: {"ES384", familyES, crypto.SHA384, "sha384", elliptic.P384(), 48},
-	ES512: {"ES512", familyES, crypto.SHA512, "sha512", elliptic.P521(), 66},
+	ES256: {"ES256", familyES, crypto.SHA256, "sha256", ecdsa.P256, 32},
+	ES384: {"ES384", familyES, crypto.SHA384, "sha384", ecdsa.P384, 48},
+	ES512: {"ES512", familyES, crypto.SHA512, "sha512", ecdsa.P521, 66},
 	EdDSA: {"EdDSA", familyEdDSA, 0, "", nil, 0},
 	HS256: {"HS256", familyHS, crypto.SHA256, "", nil, 32},
 	HS384: {"HS384", familyHS, crypto.SHA384, "", nil, 48},

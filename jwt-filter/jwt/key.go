@@ -1,7 +1,6 @@
 package jwt
 
 import (
-	"crypto/ecdsa"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -9,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/palisade-mesh/palisade/filters/jsonstrict"
+	"github.com/palisade-mesh/palisade/jwt-filter/ecdsa"
 	"github.com/palisade-mesh/palisade/jwt-filter/ed25519"
 	"github.com/palisade-mesh/palisade/jwt-filter/rsa"
 )
@@ -22,7 +22,7 @@ type Key struct {
 	algorithms algorithmSet
 	spki       []byte // SubjectPublicKeyInfo in DER, for the host (RSA and EC)
 	rsa        *rsa.PublicKey
-	ecdsa      *ecdsa.PublicKey
+	ecdsa      ecdsa.PublicKey
 	ed25519    *ed25519.PublicKey
 	secret     []byte
 }
@@ -198,7 +198,7 @@ func (k *Key) parseEC(v gjson.Result) string {
 		return "x and y of " + crv.Str + " have " + strconv.Itoa(a.size) + " bytes each"
 	}
 	point := append(append([]byte{4}, x...), y...)
-	key, err := ecdsa.ParseUncompressedPublicKey(a.curve, point)
+	key, err := a.curve().Key(point)
 	if err != nil {
 		return "x and y are not a point of " + crv.Str
 	}

@@ -186,7 +186,7 @@ func TestSignatures(t *testing.T) {
 func TestSignatureRanges(t *testing.T) {
 	keys, err := parseSet(t, jwk(t, "P-256", nil))
 	require.NoError(t, err)
-	order := algorithms[ES256].curve.Params().N
+	order := curveOf(ES256).Params().N
 	one := big.NewInt(1)
 	for name, c := range map[string]struct{ r, s *big.Int }{
 		"both zero": {new(big.Int), new(big.Int)},

@@ -212,7 +212,7 @@ func (b *breeder) otherSignature(r *rand.Rand, a Algorithm, input string, signat
 		modulus := b.private[differentialKey(a)].(*rsa.PrivateKey).N
 		return number(new(big.Int).Add(modulus, new(big.Int).SetBytes(signature)), n)
 	case familyES:
-		order := algorithms[a].curve.Params().N
+		order := curveOf(a).Params().N
 		if n != 2*algorithms[a].size {
 			return signature
 		}

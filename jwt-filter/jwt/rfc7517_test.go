@@ -234,12 +234,12 @@ func TestRFC7518Keys(t *testing.T) {
 			refused(t, with(t, name, object{"x": k["y"], "y": k["x"]}), "not a point of "+c.crv)
 			refused(t, with(t, name, object{"x": b64(make([]byte, c.size)), "y": b64(make([]byte, c.size))}), "not a point of "+c.crv)
 			// The same point, with a coordinate that is not reduced: no field element.
-			over := new(big.Int).Add(algorithms[c.alg].curve.Params().P, new(big.Int).SetBytes(x))
+			over := new(big.Int).Add(curveOf(c.alg).Params().P, new(big.Int).SetBytes(x))
 			if over.BitLen() <= 8*c.size {
 				refused(t, with(t, name, object{"x": b64(over.FillBytes(make([]byte, c.size)))}), "not a point of "+c.crv)
 			}
 			// The other root is another key, and a proper one.
-			negative := new(big.Int).Sub(algorithms[c.alg].curve.Params().P, new(big.Int).SetBytes(y))
+			negative := new(big.Int).Sub(curveOf(c.alg).Params().P, new(big.Int).SetBytes(y))
 			accepted(t, with(t, name, object{"y": b64(negative.FillBytes(make([]byte, c.size)))}))
 			for _, bad := range []string{k["x"].(string) + "=", k["x"].(string) + "\n", "+" + k["x"].(string)[1:], "é"} {
 				refused(t, with(t, name, object{"x": bad}), "x is not base64url")

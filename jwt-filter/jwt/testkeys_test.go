@@ -47,6 +47,11 @@ var testKeys = sync.OnceValue(func() map[string]crypto.Signer {
 	return keys
 })
 
+// curveOf is the standard library's curve of an algorithm.
+func curveOf(alg Algorithm) elliptic.Curve {
+	return map[Algorithm]elliptic.Curve{ES256: elliptic.P256(), ES384: elliptic.P384(), ES512: elliptic.P521()}[alg]
+}
+
 var secret = []byte("0123456789abcdef0123456789abcdef")
 
 // keyOf is the test key for an algorithm, and its name.

@@ -101,7 +101,7 @@ target_for_cached() {
 	],
 	"ldflags": [
 		"--stack-first", "--no-demangle",
-		"$cached/assert.o", "/usr/lib/wasm32-wasi/libc.a", "$(libclang_rt)"
+		"{root}/assert.o", "/usr/lib/wasm32-wasi/libc.a", "$(libclang_rt)"
 	],
 	"extra-files": ["src/runtime/asm_tinygowasm.S"]
 }
@@ -152,7 +152,7 @@ set_up() {
 		run_logged "$cache_dir/log/tinygo-build.log" \
 			env GOWORK=off GOFLAGS= CGO_ENABLED=1 go build -tags "llvm$LLVM_MAJOR" -o "$temp/tinygo" .
 	) || die "TinyGo did not compile"
-	"/usr/lib/llvm-$LLVM_MAJOR/bin/clang" --target=wasm32-unknown-wasi -c "$toolchain_dir/_libc/assert.S" -o "$temp/assert.o" ||
+	"/usr/lib/llvm-$LLVM_MAJOR/bin/clang" --target=wasm32-unknown-wasi -c "$toolchain_dir/_libc/assert.S" -o "$temp/root/assert.o" ||
 		die "$toolchain_dir/_libc/assert.S did not compile"
 	target_for_cached >"$temp/envoy-filter.json"
 	TINYGOROOT=$temp/root "$temp/tinygo" version >/dev/null || die "the TinyGo just built does not run"

@@ -142,8 +142,11 @@ type keyring struct {
 }
 
 func keyID(alg jose.SignatureAlgorithm) string {
-	if strings.HasPrefix(string(alg), "PS") {
+	switch {
+	case strings.HasPrefix(string(alg), "PS"):
 		return keyID(jose.RS256)
+	case alg == jose.ES384, alg == jose.ES512: // which have curves of their own
+		return "test-" + strings.ToLower(string(alg))
 	}
 	return "test-" + strings.ToLower(string(alg)[:2])
 }
@@ -154,11 +157,16 @@ func (k *keyring) make(t *testing.T) {
 		set := func() map[string]crypto.Signer {
 			rs, err := rsa.GenerateKey(rand.Reader, 2048)
 			require.NoError(t, err)
-			es, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-			require.NoError(t, err)
 			_, ed, err := ed25519.GenerateKey(rand.Reader)
 			require.NoError(t, err)
-			return map[string]crypto.Signer{keyID(jose.RS256): rs, keyID(jose.ES256): es, keyID(jose.EdDSA): ed}
+			keys := map[string]crypto.Signer{keyID(jose.RS256): rs, keyID(jose.EdDSA): ed}
+			for alg, curve := range map[jose.SignatureAlgorithm]elliptic.Curve{
+				jose.ES256: elliptic.P256(), jose.ES384: elliptic.P384(), jose.ES512: elliptic.P521(),
+			} {
+				keys[keyID(alg)], err = ecdsa.GenerateKey(curve, rand.Reader)
+				require.NoError(t, err)
+			}
+			return keys
 		}
 		k.ours, k.stranger = set(), set()
 	})
@@ -182,7 +190,8 @@ func (k *keyring) jwks(t *testing.T) string {
 	t.Helper()
 	k.make(t)
 	var set jose.JSONWebKeySet
-	for _, id := range []string{keyID(jose.RS256), keyID(jose.ES256), keyID(jose.EdDSA)} {
+	for _, alg := range []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA, jose.ES384, jose.ES512} {
+		id := keyID(alg)
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.ours[id].Public(), KeyID: id, Use: "sig"})
 	}
 	text, err := json.Marshal(set)

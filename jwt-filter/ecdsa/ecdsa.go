@@ -35,6 +35,8 @@ var (
 	})
 )
 
+// newCurve has the order's bytes, big-endian. bigmod has code for Wasm that takes uint for 64 bits, which TinyGo's has not: only for moduli
+// of 1024, 1536 and 2048 bits, which no order has.
 func newCurve[P point[P]](newPoint func() P, order string) *Curve {
 	modulus, err := bigmod.NewModulus([]byte(order))
 	if err != nil {

@@ -11,7 +11,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Part of the cached TinyGo's path: change it whenever the recipe below changes, or what it takes from this directory.
-recipe=4
+recipe=5
 cached=$cache_dir/tinygo-$TINYGO_VERSION-llvm$LLVM_MAJOR-r$recipe
 
 # version_of TINYGO: its version, such as 0.41.1, or nothing if it does not run.

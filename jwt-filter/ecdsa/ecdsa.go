@@ -65,7 +65,7 @@ func (c *Curve) InRange(number []byte) bool {
 // PublicKey verifies signatures. It may be used concurrently.
 type PublicKey interface {
 	// Verify tells whether a signature, two numbers of the curve's size in big-endian order, is one of the key's over a digest, which
-	// has at most that size.
+	// has at most as many bits as the order. Those of JWS are shorter or as long.
 	Verify(digest, signature []byte) bool
 }
 
@@ -102,7 +102,7 @@ type publicKey[P point[P]] struct {
 // Verify implements PublicKey. The names are those of FIPS 186-5.
 func (k *publicKey[P]) Verify(digest, signature []byte) bool {
 	n, size := k.order, k.size
-	if len(signature) != 2*size || len(digest) > size {
+	if len(signature) != 2*size || 8*len(digest) > n.BitLen() {
 		return false
 	}
 	r, err := bigmod.NewNat().SetBytes(signature[:size], n)

@@ -95,11 +95,11 @@ func TestAgainstStandardLibrary(t *testing.T) {
 	})
 }
 
-// Digests of all sizes that fit, among them some of zeros, which are nobody's, and some beyond the order.
+// Digests of all sizes that fit, among them some of zeros and some beyond the order.
 func TestDigests(t *testing.T) {
 	forEachCurve(t, func(t *testing.T, c on) {
 		private, key := c.generate(t)
-		for length := 1; length < c.size(); length++ {
+		for length := 1; 8*length <= c.std.Params().BitSize; length++ {
 			for _, fill := range []byte{0, 1, 0xff} {
 				digest := slices.Repeat([]byte{fill}, length)
 				r, s, err := stdlib.Sign(rand.Reader, private, digest)
@@ -107,7 +107,10 @@ func TestDigests(t *testing.T) {
 				require.True(t, key.Verify(digest, c.fixed(r, s)), "%d of %d", length, fill)
 			}
 		}
-		assert.False(t, key.Verify(make([]byte, c.size()+1), make([]byte, 2*c.size())))
+		digest := slices.Repeat([]byte{1}, c.std.Params().BitSize/8+1)
+		r, s, err := stdlib.Sign(rand.Reader, private, digest)
+		require.NoError(t, err)
+		assert.False(t, key.Verify(digest, c.fixed(r, s)), "longer, which JWS has none of")
 	})
 }
 
@@ -174,6 +177,64 @@ func TestSumsOfEquals(t *testing.T) {
 	})
 }
 
+// Signatures that nobody could make for a given key, but anybody for a key made for them: of points whose x is beyond the order, which
+// r is then less than, and of digests beyond it. The key is Q = (R - u1 G) / u2.
+func TestMadeKeys(t *testing.T) {
+	forEachCurve(t, func(t *testing.T, c on) {
+		n, p, size := c.std.Params().N, c.std.Params().P, c.size()
+		digests := [][]byte{make([]byte, c.digest), slices.Repeat([]byte{0xff}, c.digest), slices.Repeat([]byte{0x5a}, c.digest)}
+		if c.digest == size {
+			digests = append(digests, n.Bytes(), new(big.Int).Add(n, big.NewInt(1)).Bytes())
+		}
+		beyond := 0
+		for _, x := range append(c.abscissas(n, 3), append(c.abscissas(big.NewInt(1), 3), c.abscissas(new(big.Int).Sub(n, big.NewInt(40)), 3)...)...) {
+			if x.Cmp(n) > 0 {
+				beyond++
+			}
+			for _, digest := range digests {
+				for _, s := range []*big.Int{big.NewInt(1), big.NewInt(2), new(big.Int).Sub(n, big.NewInt(1)), new(big.Int).Rsh(n, 1)} {
+					r := new(big.Int).Mod(x, n)
+					w := new(big.Int).ModInverse(s, n)
+					u1 := new(big.Int).Mul(new(big.Int).SetBytes(digest), w)
+					u2 := new(big.Int).Mul(r, w)
+					qx, qy := x, c.ordinate(x)
+					if u1.Mod(u1, n).Sign() != 0 {
+						gx, gy := c.std.ScalarBaseMult(u1.Bytes())              //nolint:staticcheck // any point is wanted
+						qx, qy = c.std.Add(qx, qy, gx, new(big.Int).Sub(p, gy)) //nolint:staticcheck // as above
+					}
+					qx, qy = c.std.ScalarMult(qx, qy, u2.ModInverse(u2.Mod(u2, n), n).Bytes()) //nolint:staticcheck // as above
+					point := append([]byte{4}, c.fixed(qx, qy)...)
+					std, err := stdlib.ParseUncompressedPublicKey(c.std, point)
+					require.NoError(t, err)
+					key, err := c.curve.Key(point)
+					require.NoError(t, err)
+					require.True(t, stdlib.Verify(std, digest, r, s))
+					require.True(t, key.Verify(digest, c.fixed(r, s)), "x = %x", x)
+				}
+			}
+		}
+		assert.Positive(t, beyond)
+	})
+}
+
+// abscissas are the x of the first points from a number on.
+func (c on) abscissas(from *big.Int, count int) (list []*big.Int) {
+	for x := new(big.Int).Set(from); len(list) < count; x = new(big.Int).Add(x, big.NewInt(1)) {
+		if c.ordinate(x) != nil && new(big.Int).Mod(x, c.std.Params().N).Sign() != 0 {
+			list = append(list, x)
+		}
+	}
+	return list
+}
+
+// ordinate is a y of a point, nil if there is none: y^2 = x^3 - 3x + b.
+func (c on) ordinate(x *big.Int) *big.Int {
+	p := c.std.Params().P
+	y := new(big.Int).Exp(x, big.NewInt(3), p)
+	y.Sub(y, new(big.Int).Mul(big.NewInt(3), x)).Add(y, c.std.Params().B).Mod(y, p)
+	return y.ModSqrt(y, p)
+}
+
 func TestPoints(t *testing.T) {
 	forEachCurve(t, func(t *testing.T, c on) {
 		private, _ := c.generate(t)
@@ -208,14 +269,20 @@ func TestPoints(t *testing.T) {
 func FuzzVerify(f *testing.F) {
 	keys := map[string]ecdsa.PublicKey{}
 	privates := map[string]*stdlib.PrivateKey{}
-	for name, c := range curves() {
-		privates[name], keys[name] = c.generate(f)
+	for name, c := range curves() { // the same keys in each process
+		private, err := stdlib.ParseRawPrivateKey(c.std, slices.Repeat([]byte{1}, c.size()))
+		require.NoError(f, err)
+		point, err := private.PublicKey.Bytes()
+		require.NoError(f, err)
+		privates[name] = private
+		keys[name], err = c.curve.Key(point)
+		require.NoError(f, err)
 	}
 	f.Add(uint8(0), []byte("digest"), []byte{1}, []byte{2})
 	f.Fuzz(func(t *testing.T, which uint8, digest, r, s []byte) {
 		name := []string{"P-256", "P-384", "P-521"}[which%3]
 		c := curves()[name]
-		if len(digest) == 0 || len(digest) > c.size() || len(r) > c.size() || len(s) > c.size() {
+		if len(digest) == 0 || 8*len(digest) > c.std.Params().BitSize || len(r) > c.size() || len(s) > c.size() {
 			return
 		}
 		x, y := new(big.Int).SetBytes(r), new(big.Int).SetBytes(s)

@@ -125,12 +125,14 @@ func DecodeNode(n config.Node) *Config {
 		Audit:         decision.DecodeAudit(o.Get("audit")),
 	}
 	names := map[string]bool{}
-	limits, concurrency := listOfLimits(o.Get("limits")), listOfLimits(o.Get("concurrency"))
-	c.Limits, c.Concurrency = make([]LimitConfig, len(limits)), make([]ConcurrencyConfig, len(concurrency))
+	limits := listOfLimits(o.Get("limits"))
+	c.Limits = make([]LimitConfig, len(limits))
 	for i, n := range limits {
 		c.Limits[i].decode(n, c)
 		checkName(n, c.Limits[i].Name, names)
 	}
+	concurrency := listOfLimits(o.Get("concurrency"))
+	c.Concurrency = make([]ConcurrencyConfig, len(concurrency))
 	for i, n := range concurrency {
 		c.Concurrency[i].decode(n, c)
 		checkName(n, c.Concurrency[i].Name, names)

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -22,6 +23,9 @@ import (
 
 // Module is a compiled filter, ready to be started many times.
 type Module struct {
+	// Random is where VMs that are started have their random numbers from.
+	Random io.Reader
+
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 }
@@ -40,7 +44,7 @@ func Load(ctx context.Context, file string) (*Module, error) {
 	if err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
 	}
-	m := &Module{runtime: r, compiled: compiled}
+	m := &Module{Random: rand.Reader, runtime: r, compiled: compiled}
 	if err := m.instantiateABI(ctx); err != nil {
 		return nil, errors.Join(err, r.Close(ctx))
 	}
@@ -69,7 +73,7 @@ type Plugin struct {
 
 // Start runs the module's start-up with a host, which stays the plugin's. ErrRefused: the plugin did not start.
 func (m *Module) Start(ctx context.Context, h *hosttest.Host) (*VM, error) {
-	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithRandSource(rand.Reader).
+	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize").WithRandSource(m.Random).
 		WithNanotime(h.Monotonic, sys.ClockResolution(1)).
 		WithWalltime(func() (int64, int32) { now := h.Now(); return now.Unix(), int32(now.Nanosecond()) }, sys.ClockResolution(1))
 	vm := &VM{next: 1, live: map[uint64]bool{}, streams: map[uint64]host.StreamID{}}

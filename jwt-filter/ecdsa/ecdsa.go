@@ -15,6 +15,7 @@ import (
 // Curve is one of the curves of JWS.
 type Curve struct {
 	order *bigmod.Modulus // of the group; a prime
+	bytes string          // the order, big-endian
 	size  int             // of a coordinate, and of a number below the order, in bytes
 	key   func(point []byte) (PublicKey, error)
 }
@@ -42,7 +43,7 @@ func newCurve[P point[P]](newPoint func() P, order string) *Curve {
 	if err != nil {
 		panic("ecdsa: " + err.Error()) // a constant is no modulus
 	}
-	g := &group[P]{Curve{order: modulus, size: len(order)}, newPoint}
+	g := &group[P]{Curve{order: modulus, bytes: order, size: len(order)}, newPoint}
 	g.key = func(b []byte) (PublicKey, error) {
 		q, err := newPoint().SetBytes(b)
 		if err != nil {
@@ -55,11 +56,13 @@ func newCurve[P point[P]](newPoint func() P, order string) *Curve {
 
 // InRange tells whether a big-endian number of any length is from 1 to the order less 1, as both halves of a signature have to be.
 func (c *Curve) InRange(number []byte) bool {
-	for len(number) > c.size && number[0] == 0 {
+	for len(number) > 0 && number[0] == 0 {
 		number = number[1:]
 	}
-	n, err := bigmod.NewNat().SetBytes(number, c.order)
-	return err == nil && n.IsZero() == 0
+	if len(number) != c.size {
+		return 0 < len(number) && len(number) < c.size
+	}
+	return string(number) < c.bytes
 }
 
 // PublicKey verifies signatures. It may be used concurrently.
@@ -105,12 +108,15 @@ func (k *publicKey[P]) Verify(digest, signature []byte) bool {
 	if len(signature) != 2*size || 8*len(digest) > n.BitLen() {
 		return false
 	}
+	if !k.InRange(signature[:size]) || !k.InRange(signature[size:]) {
+		return false
+	}
 	r, err := bigmod.NewNat().SetBytes(signature[:size], n)
-	if err != nil || r.IsZero() == 1 {
+	if err != nil {
 		return false
 	}
 	s, err := bigmod.NewNat().SetBytes(signature[size:], n)
-	if err != nil || s.IsZero() == 1 {
+	if err != nil {
 		return false
 	}
 	e, err := bigmod.NewNat().SetOverflowingBytes(digest, n)

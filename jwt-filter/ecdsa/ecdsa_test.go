@@ -48,11 +48,16 @@ func (c on) generate(t testing.TB) (*stdlib.PrivateKey, ecdsa.PublicKey) {
 	t.Helper()
 	private, err := stdlib.GenerateKey(c.std, rand.Reader)
 	require.NoError(t, err)
+	return private, c.key(t, private)
+}
+
+func (c on) key(t testing.TB, private *stdlib.PrivateKey) ecdsa.PublicKey {
+	t.Helper()
 	point, err := private.PublicKey.Bytes()
 	require.NoError(t, err)
 	key, err := c.curve.Key(point)
 	require.NoError(t, err)
-	return private, key
+	return key
 }
 
 // What the standard library signs verifies, and of whatever is changed both say the same.
@@ -272,11 +277,7 @@ func FuzzVerify(f *testing.F) {
 	for name, c := range curves() { // the same keys in each process
 		private, err := stdlib.ParseRawPrivateKey(c.std, slices.Repeat([]byte{1}, c.size()))
 		require.NoError(f, err)
-		point, err := private.PublicKey.Bytes()
-		require.NoError(f, err)
-		privates[name] = private
-		keys[name], err = c.curve.Key(point)
-		require.NoError(f, err)
+		privates[name], keys[name] = private, c.key(f, private)
 	}
 	f.Add(uint8(0), []byte("digest"), []byte{1}, []byte{2})
 	f.Fuzz(func(t *testing.T, which uint8, digest, r, s []byte) {
